@@ -1,0 +1,1 @@
+"""The request engine and its backends."""

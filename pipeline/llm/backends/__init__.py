@@ -1,0 +1,1 @@
+"""Backends: one attempt at one request, nothing else."""

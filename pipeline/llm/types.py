@@ -1,0 +1,112 @@
+"""What stages and the engine exchange: a request and its reply."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from pipeline.core.hashing import fingerprint
+
+KEY_SCHEME = 1
+"""Version of the request key. A change here orphans every journal, so it is pinned by a test."""
+
+
+class Outcome(StrEnum):
+    """How a request ended. Outcomes are values; only ``failed`` means that no answer came."""
+
+    OK = "ok"
+    LENGTH = "length"
+    CONTENT_FILTER = "content_filter"
+    REFUSAL = "refusal"
+    MALFORMED = "malformed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message; ``content`` is text or a tuple of content parts (text, image)."""
+
+    role: str
+    content: str | tuple[Mapping[str, Any], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The message as chat APIs take it."""
+        content = self.content if isinstance(self.content, str) else [dict(p) for p in self.content]
+        return {"role": self.role, "content": content}
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one request as the service counted them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Everything that can change an answer, and nothing else, plus how to answer without a model.
+
+    Attributes:
+        task: what is asked for, such as ``keyinfo``; the ``rules`` backend answers by it.
+        messages: the chat.
+        model: the logical model of the recipe, not a deployment: deployments are interchangeable.
+        params: sampling parameters that change the text (``temperature``, ``max_tokens``, ...).
+        schema: JSON schema the answer must follow, or None.
+        sample: number of the sample; a repeated question needs a number of its own.
+        payload: the structured input, for the ``rules`` backend. Not part of the identity.
+        record_id: the record it is asked for, for logs and rejects. Not part of the identity.
+    """
+
+    task: str
+    messages: tuple[Message, ...] = ()
+    model: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    schema: Mapping[str, Any] | None = None
+    sample: int = 0
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    record_id: str = ""
+
+    def key(self) -> str:
+        """SHA-256 of what can change the answer: the key of cache, sharing and resume."""
+        return fingerprint(
+            {
+                "scheme": KEY_SCHEME,
+                "messages": [message.as_json() for message in self.messages],
+                "model": self.model,
+                "params": dict(self.params),
+                "schema": None if self.schema is None else dict(self.schema),
+                "sample": self.sample,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a request.
+
+    Attributes:
+        outcome: how it ended.
+        text: the raw text of the model, complete only if ``outcome`` is ``ok``.
+        finish_reason: as the service said it.
+        usage: tokens, zero where nothing was reported.
+        model: the model name the service reported.
+        detail: error code or filter category; safe to log, never text of a note or an answer.
+        reused: it came from the journal and cost nothing.
+    """
+
+    outcome: Outcome
+    text: str = ""
+    finish_reason: str = "stop"
+    usage: Usage = Usage()
+    model: str = ""
+    detail: str = ""
+    reused: bool = False
+
+
+Ask: TypeAlias = Callable[[Request], Awaitable[Reply]]
+"""The only thing a stage knows of the engine."""

@@ -1,0 +1,1 @@
+"""Prompt templates: loading, rendering, hashing."""

@@ -1,0 +1,1 @@
+"""Recipes, plans and the runner that carries a run to its end."""

@@ -1,0 +1,1 @@
+"""Readers of report collections: list what is there, read one study at a time."""

@@ -1,0 +1,1 @@
+"""One file per stage: record in, requests out, replies in, records out."""
