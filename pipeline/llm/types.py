@@ -1,4 +1,7 @@
-"""What stages and the engine exchange: a request and its reply."""
+"""What stages and the engine exchange: a request and its reply.
+
+Text of notes and answers is left out of every ``repr``, so that none can reach a log or traceback.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ class Message:
     """One chat message; ``content`` is text or a tuple of content parts (text, image)."""
 
     role: str
-    content: str | tuple[Mapping[str, Any], ...]
+    content: str | tuple[Mapping[str, Any], ...] = field(repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """The message as chat APIs take it."""
@@ -66,9 +69,9 @@ class Request:
     messages: tuple[Message, ...] = ()
     model: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
-    schema: Mapping[str, Any] | None = None
+    schema: Mapping[str, Any] | None = field(default=None, repr=False)
     sample: int = 0
-    payload: Mapping[str, Any] = field(default_factory=dict)
+    payload: Mapping[str, Any] = field(default_factory=dict, repr=False)
     record_id: str = ""
 
     def key(self) -> str:
@@ -100,12 +103,16 @@ class Reply:
     """
 
     outcome: Outcome
-    text: str = ""
+    text: str = field(default="", repr=False)
     finish_reason: str = "stop"
     usage: Usage = Usage()
     model: str = ""
     detail: str = ""
     reused: bool = False
+
+
+class Deferred(Exception):
+    """The reply will come by batch: leave the record for now and process it again later."""
 
 
 Ask: TypeAlias = Callable[[Request], Awaitable[Reply]]
