@@ -1,0 +1,36 @@
+"""The backend that needs no model: rules answer, in process, at no cost and without a journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from pipeline.core.errors import ConfigError
+from pipeline.llm.types import Outcome, Reply, Request
+
+
+def _keyinfo(payload: Mapping[str, Any]) -> Any:
+    from pipeline.clinical.extract import extract_keyinfo  # loads its libraries: only if asked
+
+    return extract_keyinfo(str(payload.get("text") or ""))
+
+
+TASKS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {"keyinfo": _keyinfo}
+"""Task name -> function from the structured payload to the JSON value a model would answer."""
+
+
+def answer(request: Request) -> Reply:
+    """Answer ``request`` by its task and payload; the messages are not looked at.
+
+    Synchronous and without state, so that worker processes can call it directly.
+
+    Raises:
+        ConfigError: no rules for this task.
+    """
+    function = TASKS.get(request.task)
+    if function is None:
+        known = ", ".join(sorted(TASKS))
+        raise ConfigError(f"backend rules cannot answer task {request.task} (only: {known})")
+    return Reply(Outcome.OK, orjson.dumps(function(request.payload)).decode(), model="rules")
