@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.core.errors import ConfigError
 
@@ -32,6 +32,11 @@ Structured = Literal["json_schema", "json_object", "json_object_schema", "none"]
 
 ENTRA_SCOPE = "https://cognitiveservices.azure.com/.default"
 """Works on the dated surface and in most v1 samples; newer pages name https://ai.azure.com."""
+
+RESERVED_PARAMS = frozenset(
+    {"model", "messages", "stream", "n", "store", "metadata", "user", "response_format", "tools"}
+)
+"""Request parameters that are the engine's to set, or that would store or label data."""
 
 DEFAULT_KEY_ENV = {"azure": "AZURE_OPENAI_API_KEY", "openai": "OPENAI_API_KEY"}
 
@@ -87,7 +92,7 @@ class DeploymentConfig(_Strict):
         scope: scope of the Entra token.
         rpm: requests per minute allowed; None is unknown, learned from headers where sent.
         tpm: tokens per minute allowed, counted as prompt + maximum output.
-        window_s: shortest window over which the service enforces the two (Azure: 1 s and 10 s).
+        windows_s: windows over which the service enforces the two; Azure is known for 1 s and 10 s.
         refund_tokens: whether tokens reserved and not used come back; Azure counts its estimate.
         concurrency: most requests under way at once.
         timeout_s: deadline of one attempt from connecting to the last byte read.
@@ -108,7 +113,7 @@ class DeploymentConfig(_Strict):
     scope: str = ENTRA_SCOPE
     rpm: Positive | None = None
     tpm: Positive | None = None
-    window_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+    windows_s: tuple[Annotated[float, Field(ge=0.1, le=60)], ...] = (1.0, 10.0)
     refund_tokens: bool = False
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 128
     timeout_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
@@ -206,6 +211,13 @@ class BackendConfig(_Strict):
                 {**given, **one} if isinstance(one, Mapping) else one for one in pool
             )
         return data
+
+    @field_validator("params")
+    @classmethod
+    def _allowed(cls, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        if reserved := RESERVED_PARAMS & params.keys():
+            raise ValueError(f"{', '.join(sorted(reserved))}: the engine decides this")
+        return params
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -16,7 +16,7 @@ import orjson
 
 from pipeline.core.errors import ConfigError
 from pipeline.llm.backends.base import Attempt, Fault, FaultKind, RateHeaders
-from pipeline.llm.config import DeploymentConfig
+from pipeline.llm.config import RESERVED_PARAMS, DeploymentConfig
 from pipeline.llm.types import Outcome, Reply, Request, Usage
 
 SAMPLING = frozenset(
@@ -25,9 +25,6 @@ SAMPLING = frozenset(
 """What reasoning models answer with 400."""
 
 _TOKEN_PARAMS = frozenset({"max_tokens", "max_completion_tokens"})
-_RESERVED = frozenset(
-    {"model", "messages", "stream", "n", "store", "metadata", "user", "response_format", "tools"}
-)
 _FINISHED = frozenset({"stop", "eos", "end_turn", "stop_sequence", ""})
 _CONFIG_CODES = frozenset(
     {
@@ -65,7 +62,7 @@ def build_body(request: Request, deployment: DeploymentConfig) -> dict[str, Any]
         "messages": [message.as_json() for message in request.messages],
     }
     for name, value in request.params.items():
-        if name in _RESERVED:
+        if name in RESERVED_PARAMS:
             raise ConfigError(f"params.{name} cannot be set: the engine decides it")
         if name in _TOKEN_PARAMS:
             name = deployment.token_param
@@ -111,22 +108,17 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Attempt
         value = None
     if status != 200:
         return _read_error(status, headers, value, limits)
-    if not isinstance(value, dict):
-        page = body[:64].lstrip()[:1] == b"<"
-        code, hint = (
-            ("html", "the address answers with a web page; check url")
-            if page
-            else (
-                "unreadable_body",
-                "the address does not answer as a model server; check url",
-            )
-        )
-        return Attempt(None, Fault(FaultKind.TRANSIENT, code, suspect=True, hint=hint), limits)
-    return Attempt(read_completion(value), None, limits)
+    if isinstance(value, dict) and (reply := read_completion(value)) is not None:
+        return Attempt(reply, None, limits)
+    code = "no_choices" if isinstance(value, dict) else "unreadable_body"
+    hint = "the address does not answer with chat completions; check url"
+    if body[:64].lstrip()[:1] == b"<":
+        code, hint = "html", "the address answers with a web page; check url"
+    return Attempt(None, Fault(FaultKind.TRANSIENT, code, suspect=True, hint=hint), limits)
 
 
-def read_completion(value: Mapping[str, Any]) -> Reply:
-    """The reply in a chat completion object; whatever is odd about it makes it ``malformed``."""
+def read_completion(value: Mapping[str, Any]) -> Reply | None:
+    """The reply in a chat completion object, None if it is not one."""
     usage = _usage(value.get("usage"))
     model = value.get("model")
     model = model if isinstance(model, str) else ""
@@ -138,7 +130,7 @@ def read_completion(value: Mapping[str, Any]) -> Reply:
     choice = choices[0] if isinstance(choices, list) and choices else None
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(choice, dict) or not isinstance(message, dict):
-        return reply(Outcome.MALFORMED, "", "", "no_choice")
+        return None
     finish = choice.get("finish_reason")
     finish = finish if isinstance(finish, str) else ""
     content = message.get("content")
@@ -174,8 +166,10 @@ def _read_error(
         )
     retry_after = _retry_after(headers)
     hint = _HINTS.get(status, "")
+    suspect = False
     if 300 <= status < 400:
-        kind, hint = FaultKind.FATAL, "redirects are not followed; write the final address as url"
+        kind, code, suspect = FaultKind.TRANSIENT, "redirect", True
+        hint = "redirects are not followed; write the final address as url"
     elif status in (401, 402, 403, 404, 405) or code in _CONFIG_CODES:
         kind = FaultKind.FATAL
     elif status == 429:
@@ -183,8 +177,7 @@ def _read_error(
     elif status >= 500 or status in (408, 409, 425):
         kind = FaultKind.TRANSIENT
     else:
-        kind = FaultKind.REJECTED
-    suspect = kind is FaultKind.REJECTED
+        kind, suspect = FaultKind.REJECTED, True
     return Attempt(None, Fault(kind, code, retry_after, suspect, hint), limits)
 
 
