@@ -108,7 +108,7 @@ class Site:
     """One row of the location library.
 
     Attributes:
-        name: the wording to write.
+        name: the wording to write; empty for words that say no place (*pulmonary*).
         side: ``left``, ``right``, ``bilateral`` or "" when the wording says no side.
         region: the group that rules speak about (``heart``, ``lung base`` ...).
     """
@@ -199,7 +199,7 @@ def _load(root: Path) -> Lexicon:
     }
     return Lexicon(
         findings=findings,
-        locations=MappingProxyType({term: site.name for term, site in sites.items()}),
+        locations=MappingProxyType({term: s.name for term, s in sites.items() if s.name}),
         levels=MappingProxyType(levels),
         types=MappingProxyType(types),
         sites=MappingProxyType(sites),

@@ -1,0 +1,144 @@
+"""KeyInfo of a report by rules: the embedded backend, and the reference all others are held to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pipeline.clinical.mentions import Mention, read_sentence
+from pipeline.clinical.rulebook import Rulebook, load_rulebook
+from pipeline.clinical.sentences import split_sentences
+
+_HEADING = re.compile(r"\s*([A-Za-z][A-Za-z /&]{2,40}?)\s*:")
+_SKIPPED = frozenset(
+    {
+        "indication", "indications", "history", "clinical history", "clinical information",
+        "clinical indication", "reason for exam", "reason for examination", "reason for study",
+        "comparison", "comparisons", "technique", "exam", "examination", "procedure", "views",
+        "notification", "study", "date", "recommendation", "recommendations", "clinical data",
+        "reason for this examination", "type of examination", "final diagnosis",
+    }
+)  # fmt: skip
+_BODY = frozenset(
+    {
+        "findings", "impression", "impressions", "conclusion", "conclusions", "finding", "report",
+        "opinion", "interpretation", "wet read", "addendum", "findings and impression", "body",
+        "final report", "chest", "summary", "result", "results",
+    }
+)  # fmt: skip
+_UNLISTED = frozenset({"general", "artifact"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All mentions of a text, with spans that count from the start of the text."""
+
+    text: str
+    mentions: tuple[Mention, ...]
+
+
+def read_report(text: str, root: Path | None = None) -> Reading:
+    """Every mention in a text, in order.
+
+    Args:
+        text: a report, or the part of it that describes the image. Sections that say why the
+            image was taken or what it was compared with (``INDICATION:`` ...) are passed over.
+        root: the folder of rules; the packaged English ones by default.
+    """
+    mentions: list[Mention] = []
+    skipping = False
+    for start, end in split_sentences(text):
+        sentence = text[start:end]
+        heading = _HEADING.match(sentence) if ":" in sentence else None
+        if heading is not None:
+            title = heading.group(1).lower()
+            if title in _SKIPPED:
+                skipping = True
+            elif title in _BODY or sentence.lstrip()[:2].isupper():
+                skipping = False
+        if skipping:
+            continue
+        for mention in _read(sentence, root):
+            first, last = mention.span
+            mentions.append(replace(mention, span=(first + start, last + start)))
+    return Reading(text, tuple(mentions))
+
+
+@lru_cache(maxsize=50_000)
+def _read(sentence: str, root: Path | None) -> tuple[Mention, ...]:
+    return read_sentence(load_rulebook(root), sentence)
+
+
+def extract_keyinfo(text: str, root: Path | None = None) -> dict[str, Any]:
+    """The findings of a report as KeyInfo in standard form.
+
+    Keys: ``opacity_vs_clear``, ``entity``, ``uncertain_entity``, ``no_entity``. A finding that is
+    stated anywhere is present, even if another sentence doubts or denies it ("no acute fracture",
+    "old rib fracture"); a doubted one is uncertain even if another sentence denies it.
+    """
+    return keyinfo(read_report(text, root).mentions, load_rulebook(root))
+
+
+def keyinfo(mentions: Iterable[Mention], rulebook: Rulebook) -> dict[str, Any]:
+    """Mentions merged into one KeyInfo record."""
+    groups: dict[str, dict[str, list[Mention]]] = {"present": {}, "uncertain": {}, "absent": {}}
+    for mention in mentions:
+        if mention.status in groups:
+            groups[mention.status].setdefault(mention.name, []).append(mention)
+    present, uncertain, absent = groups["present"], groups["uncertain"], groups["absent"]
+    clear = present.pop("clear", None)
+    lexicon = rulebook.lexicon
+
+    def listed(name: str) -> bool:
+        return lexicon.by_name[name].kind not in _UNLISTED
+
+    return {
+        "opacity_vs_clear": {"clear": _attributes(clear)} if clear else {},
+        "entity": {n: _attributes(m) for n, m in present.items() if listed(n)},
+        "uncertain_entity": {
+            n: _attributes(m) for n, m in uncertain.items() if listed(n) and n not in present
+        },
+        "no_entity": [n for n in absent if listed(n) and n not in present and n not in uncertain],
+    }
+
+
+def _attributes(mentions: list[Mention]) -> dict[str, str | None] | list[dict[str, str | None]]:
+    """One attribute set, or one per place where degree or type differ by place."""
+    sets: dict[tuple[str, ...], tuple[list[str], list[str]]] = {}
+    for mention in mentions:
+        levels, kinds = sets.setdefault(mention.location, ([], []))
+        levels.extend(mention.level)
+        kinds.extend(mention.type)
+    places = [p for p in sets if p]
+    described = {(tuple(sets[p][0]), tuple(sets[p][1])) for p in places}
+    sides = {frozenset(_sides(p)) for p in places}
+    if (
+        len(places) > 1
+        and len(described) > 1
+        and len(sides) > 1
+        and all(sets[p][0] for p in places)
+    ):
+        return [_one(p, *sets[p]) for p in places]
+    return _one(
+        [term for place in sets for term in place],
+        [level for levels, _ in sets.values() for level in levels],
+        [kind for _, kinds in sets.values() for kind in kinds],
+    )
+
+
+def _sides(place: tuple[str, ...]) -> Iterable[str]:
+    text = " ".join(place)
+    return [side for side in ("left", "right", "bilateral") if side in text]
+
+
+def _one(
+    places: Iterable[str], levels: Iterable[str], kinds: Iterable[str]
+) -> dict[str, str | None]:
+    def joined(values: Iterable[str]) -> str | None:
+        return ", ".join(dict.fromkeys(values)) or None
+
+    return {"location": joined(places), "level": joined(levels), "type": joined(kinds)}

@@ -1,0 +1,138 @@
+"""A sentence cut into clauses and phrases.
+
+A phrase is a run of known words without any joining word: ``small left pleural effusion``. The
+words between two phrases (*and*, *of*, *in the*, *is*, *no*, *may represent*, commas) say how the
+second relates to the first; they are kept with the second phrase.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pipeline.clinical.rulebook import Entry, Rulebook, match
+
+_POINTING = frozenset({"negation", "possible", "probable", "hypothetical", "history", "resolved"})
+_FRESH = frozenset({"stop", "start"})
+
+
+@dataclass(slots=True)
+class Part:
+    """A known wording at tokens ``start`` to ``end``."""
+
+    start: int
+    end: int
+    entry: Entry
+
+
+@dataclass(slots=True)
+class Phrase:
+    """A run of parts, the joining words before it, and what assertion finds out about it.
+
+    Attributes:
+        joins: joining words and triggers between the phrase before and this one.
+        roles: all roles of ``joins``.
+        parts: the known wordings, in order.
+        core: whether a part names a finding or state; likewise ``site`` and ``normal``.
+        status: one of `pipeline.clinical.assertion.STATUSES`.
+        trigger: the words that decided the status.
+    """
+
+    joins: list[Part]
+    roles: dict[str, str]
+    parts: list[Part] = field(default_factory=list)
+    core: bool = False
+    site: bool = False
+    normal: str | None = None
+    status: str = "present"
+    trigger: str = ""
+
+
+def scan(rulebook: Rulebook, tokens: list[str]) -> list[Phrase]:
+    """The phrases of a tokenised sentence; a last one without parts when words follow it."""
+    tree = rulebook.tree
+    phrases: list[Phrase] = []
+    joins: list[Part] = []
+    roles: dict[str, str] = {}
+    current: Phrase | None = None
+    index, count = 0, len(tokens)
+    while index < count:
+        if tokens[index] not in tree:
+            index += 1
+            continue
+        entry, end = match(tree, tokens, index)
+        if entry is None:
+            index += 1
+            continue
+        part = Part(index, end, entry)
+        index = end
+        if entry.splits:
+            current = None
+            joins.append(part)
+            roles.update(entry.roles)
+            continue
+        if current is None:
+            current = Phrase(joins, roles)
+            phrases.append(current)
+            joins, roles = [], {}
+        current.parts.append(part)
+        if entry.finding or entry.states:
+            current.core = True
+        if entry.site is not None:
+            current.site = True
+        if "normal" in entry.roles:
+            current.normal = entry.roles["normal"]
+    if joins:
+        phrases.append(Phrase(joins, roles))
+    return phrases
+
+
+def clauses(phrases: list[Phrase]) -> list[list[Phrase]]:
+    """Phrases grouped into clauses, inside which triggers reach and attributes are looked for."""
+    groups: list[list[Phrase]] = []
+    current: list[Phrase] = []
+    spoken = False  # the clause has said something already: a verb, a denial, a normal state
+    for index, phrase in enumerate(phrases):
+        if current and _breaks(phrases, index, spoken):
+            groups.append(current)
+            current, spoken = [], False
+        current.append(phrase)
+        roles = phrase.roles
+        spoken = (
+            spoken
+            or phrase.normal is not None
+            or "verb" in roles
+            or "start" in roles
+            or not _POINTING.isdisjoint(roles)
+        )
+    if current:
+        groups.append(current)
+    return groups
+
+
+def _breaks(phrases: list[Phrase], index: int, spoken: bool) -> bool:
+    """Whether phrase ``index`` begins a clause of its own."""
+    phrase = phrases[index]
+    roles = phrase.roles
+    if not _FRESH.isdisjoint(roles):
+        return True
+    if "or" in roles or not ("and" in roles or "comma" in roles):
+        return False
+    if "negation" in roles:
+        return True
+    return spoken and _has_predicate(phrases, index)
+
+
+def _has_predicate(phrases: list[Phrase], index: int) -> bool:
+    """Whether the phrase is the subject of a verb, or normal, before the next coordination."""
+    subject = phrases[index]
+    if not (subject.site or subject.core):
+        return False
+    if subject.normal is not None and subject.site:
+        return True
+    for later in phrases[index + 1 :]:
+        roles = later.roles
+        if "verb" in roles:
+            return True
+        if "in" not in roles and "of" not in roles:
+            return False
+    return False

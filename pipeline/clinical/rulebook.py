@@ -1,0 +1,201 @@
+"""The rules of one language: every phrase the reader knows, compiled into one word tree.
+
+All rules are rows of CSV files in a library folder, so that another language or body part is
+another folder: findings, sites, degrees and kinds (the lexicon), ``triggers.csv`` (negation,
+doubt, normality, change and the words between phrases), ``state_lib.csv`` with
+``composition_lib.csv`` (anatomy plus state, such as *heart* + *enlarged*) and ``implied_lib.csv``
+(what a wording says besides its name, such as the side of *levoscoliosis*).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from pipeline.clinical.lexicon import Lexicon, Site, load_lexicon, plural, read_rows
+from pipeline.clinical.sentences import lower, words
+from pipeline.core.errors import ConfigError
+from pipeline.core.resources import resource_path
+
+ROLES = frozenset(
+    ["negation", "negation_after", "resolved", "resolved_after", "possible", "possible_after", "probable", "probable_after", "hypothetical", "history", "normal", "stop", "start", "and", "or", "comma", "of", "in", "with", "verb", "seen", "colon", "link", "change", "pseudo"]
+)
+"""What a row of ``triggers.csv`` may be; docs/rules.md explains each."""
+
+Tree: TypeAlias = dict[str, Any]
+_LEAF = ""  # key of a tree node's entry: no word is empty
+
+
+@dataclass(slots=True)
+class Entry:
+    """Everything the rules know about one phrase; a phrase may play several parts.
+
+    Attributes:
+        phrase: the words, separated by blanks.
+        finding: canonical finding, or "".
+        states: states it names (``enlarged`` ...), for composition with an anatomical site.
+        site: the anatomical site, or None.
+        level: degree, or "".
+        kind: descriptive type (``patchy`` ...), or "".
+        change: ``new``, ``increased``, ``decreased`` or ``unchanged``, or "".
+        roles: trigger roles with their values.
+        inner: entries found inside a finding's own words (``hilar`` in *hilar adenopathy*).
+        splits: whether a new phrase begins behind it.
+    """
+
+    phrase: str
+    finding: str = ""
+    states: tuple[str, ...] = ()
+    site: Site | None = None
+    level: str = ""
+    kind: str = ""
+    change: str = ""
+    roles: dict[str, str] = field(default_factory=dict)
+    inner: tuple[Entry, ...] = ()
+    splits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """The compiled rules of one language.
+
+    ``compositions`` maps (region or finding, state or finding or type) to a finding's name;
+    ``combining`` holds the second members, to skip the look-up for all other words.
+    """
+
+    lexicon: Lexicon
+    tree: Tree
+    compositions: Mapping[tuple[str, str], str]
+    combining: frozenset[str]
+
+
+def load_rulebook(root: Path | None = None) -> Rulebook:
+    """The rules in folder ``root``, or the packaged English ones; compiled once per process.
+
+    Raises:
+        ConfigError: a library is missing or malformed, or names something unknown.
+    """
+    return _load(root if root is not None else resource_path("libs"))
+
+
+@cache
+def _load(root: Path) -> Rulebook:
+    lexicon = load_lexicon(root)
+    table: dict[str, Entry] = {}
+    _add_findings(table, lexicon)
+    _add_attributes(table, lexicon)
+    _add_triggers(table, root / "triggers.csv")
+    for row in read_rows(root / "state_lib.csv", ("wording", "state")):
+        entry = _entry(table, row["wording"])
+        entry.states = (*entry.states, row["state"])
+    tree: Tree = {}
+    for phrase, entry in table.items():
+        node = tree
+        for word in phrase.split(" "):
+            node = node.setdefault(word, {})
+        node[_LEAF] = entry
+    _add_inner(table, tree, lexicon)
+    _add_implied(table, lexicon, root / "implied_lib.csv")
+    compositions = dict(_compositions(lexicon, root / "composition_lib.csv"))
+    return Rulebook(
+        lexicon=lexicon,
+        tree=tree,
+        compositions=MappingProxyType(compositions),
+        combining=frozenset(modifier for _, modifier in compositions),
+    )
+
+
+def match(tree: Tree, tokens: list[str], start: int = 0) -> tuple[Entry | None, int]:
+    """The longest phrase that begins at token ``start``, and the index behind it."""
+    best: Entry | None = None
+    end = index = start
+    count = len(tokens)
+    node: Tree | None = tree
+    while index < count:
+        node = node.get(tokens[index]) if node is not None else None
+        if node is None:
+            break
+        index += 1
+        entry = node.get(_LEAF)
+        if entry is not None:
+            best, end = entry, index
+    return best, end
+
+
+def _entry(table: dict[str, Entry], wording: str) -> Entry:
+    phrase = " ".join(words(lower(wording))[0])
+    if not phrase:
+        raise ConfigError("a library holds a row without a wording")
+    return table.setdefault(phrase, Entry(phrase))
+
+
+def _add_findings(table: dict[str, Entry], lexicon: Lexicon) -> None:
+    for wording, name in lexicon.wordings.items():
+        _entry(table, wording).finding = name
+
+
+def _add_attributes(table: dict[str, Entry], lexicon: Lexicon) -> None:
+    for wording, site in lexicon.sites.items():
+        _entry(table, wording).site = site
+    for wording, level in lexicon.levels.items():
+        _entry(table, wording).level = level
+    for wording, kind in lexicon.types.items():
+        _entry(table, wording).kind = kind
+
+
+def _add_triggers(table: dict[str, Entry], path: Path) -> None:
+    for row in read_rows(path, ("phrase", "role", "value")):
+        if row["role"] not in ROLES:
+            raise ConfigError(f"{path}: unknown role {row['role']}")
+        entry = _entry(table, row["phrase"])
+        if row["role"] == "change":
+            entry.change = row["value"]
+        elif row["role"] != "pseudo":
+            entry.roles = {**entry.roles, row["role"]: row["value"]}
+            entry.splits = entry.splits or row["role"] != "normal"
+
+
+def _add_inner(table: dict[str, Entry], tree: Tree, lexicon: Lexicon) -> None:
+    """What the shorter phrases inside a finding's wording say about place, degree and type.
+
+    Words that the canonical name holds anyway, and its usual site, say nothing more.
+    """
+    for phrase, entry in table.items():
+        tokens = phrase.split(" ")
+        if not entry.finding or len(tokens) < 2:
+            continue
+        usual = lexicon.by_name[entry.finding].location
+        found: list[Entry] = []
+        index = 0
+        while index < len(tokens):
+            part, end = match(tree, tokens[:-1] if index == 0 else tokens, index)
+            if part is None:
+                index += 1
+                continue
+            says = (part.site and part.site.region != usual) or part.level or part.kind
+            if says and part.phrase not in entry.finding:
+                found.append(part)
+            index = end
+        entry.inner = tuple(found)
+
+
+def _add_implied(table: dict[str, Entry], lexicon: Lexicon, path: Path) -> None:
+    for row in read_rows(path, ("wording", "location", "level", "type")):
+        names = (row["wording"], plural(row["wording"]))
+        for phrase in filter(None, names):
+            if (entry := table.get(phrase)) is None:
+                continue
+            site = lexicon.sites.get(row["location"])
+            implied = Entry(phrase, site=site, level=row["level"], kind=row["type"])
+            entry.inner = (*entry.inner, implied)
+
+
+def _compositions(lexicon: Lexicon, path: Path) -> Iterator[tuple[tuple[str, str], str]]:
+    for row in read_rows(path, ("head", "modifier", "result")):
+        if row["result"] not in lexicon.by_name:
+            raise ConfigError(f"{path}: {row['result']} is not in the disease library")
+        yield (row["head"], row["modifier"]), row["result"]
