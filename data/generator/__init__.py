@@ -1,0 +1,1 @@
+"""The generator of the sample reports: wording, courses of disease, layouts of notes."""
