@@ -80,8 +80,8 @@ def full(note: Note, rng: random.Random) -> str:
     if note.call:
         text += section(
             "NOTIFICATION",
-            f"The finding of {note.call} was discussed by Dr. {BLANK} with Dr. {BLANK} by telephone at "
-            f"{rng.randrange(1, 12)}:{rng.randrange(10, 60)} PM, five minutes after discovery.",
+            f"The finding of {note.call} was discussed by Dr. {BLANK} with Dr. {BLANK} by "
+            f"telephone at {rng.randrange(1, 12)}:{rng.randrange(10, 60)} PM, five minutes after discovery.",
         )
     return text
 

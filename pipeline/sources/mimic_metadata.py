@@ -145,9 +145,10 @@ def _add_images(table: StudyTable, path: Path) -> None:
         view = words.setdefault(
             (position, meaning), meaning.strip().lower() or VIEW_WORDS.get(position.strip().upper())
         )
-        row.images += (image, view)
-        if row.date is None:
+        if not row.images or (view in FRONTAL_VIEWS and FRONTAL_VIEWS.isdisjoint(row.images)):
+            # The date of a study is that of the image that stands for it.
             row.date = dates.setdefault(date, date)
+        row.images += (image, view)
 
 
 def _add_splits(table: StudyTable, path: Path) -> None:
