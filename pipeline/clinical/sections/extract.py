@@ -1,0 +1,73 @@
+"""From the text of a report to its sections and to the text a model reads."""
+
+from __future__ import annotations
+
+import re
+
+from pipeline.clinical.sections.assemble import assemble
+from pipeline.clinical.sections.bodies import place_untitled
+from pipeline.clinical.sections.model import (
+    ADDENDUM,
+    COMBINED,
+    FINDINGS,
+    IMPRESSION,
+    WET_READ,
+    SectionedReport,
+    Segment,
+)
+from pipeline.clinical.sections.scan import plain_layout, scan
+from pipeline.clinical.sections.trim import without_signature, without_stamp
+
+_READING_ORDER = (FINDINGS, COMBINED, IMPRESSION, ADDENDUM)
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+def extract_sections(text: str) -> SectionedReport:
+    """Divides a report into its sections.
+
+    Takes any text and never raises: what has no title is the body where it speaks of findings,
+    else ``preamble`` or ``unassigned``. Time grows with the length of the text and no faster.
+
+    Args:
+        text: the report as read from its file; line ends, blanks and case as they come.
+
+    Returns:
+        Sections, spans, rules and reading; the reading is "" where there is nothing to read.
+    """
+    plain = plain_layout(text)
+    segments, empty = assemble(plain, scan(plain))
+    segments = without_signature(plain, place_untitled(plain, segments))
+    pieces: dict[str, list[str]] = {}
+    spans: dict[str, list[tuple[int, int]]] = {}
+    rules: list[tuple[str, str]] = []
+    for segment in segments:
+        start, end = _trimmed(plain, segment)
+        if start == end:
+            continue
+        piece = " ".join(text[start:end].split())
+        pieces.setdefault(segment.section, []).append(piece)
+        spans.setdefault(segment.section, []).append((start, end))
+        rules.append((segment.section, segment.rule))
+    sections = {name: " ".join(parts) for name, parts in pieces.items()}
+    reading, source = _reading(sections)
+    return SectionedReport(sections, spans, [*rules, *empty, ("reading", source)], reading)
+
+
+def _trimmed(text: str, segment: Segment) -> tuple[int, int]:
+    """The span of the segment without blanks at its ends or the stamp of a wet read."""
+    piece = text[segment.start : segment.end]
+    if segment.section == WET_READ:
+        piece = without_stamp(piece)
+    bare = piece.lstrip()
+    start = segment.end - len(bare)
+    return start, start + len(bare.rstrip())
+
+
+def _reading(sections: dict[str, str]) -> tuple[str, str]:
+    """The text handed to a model, and the sections it was made from."""
+    names = [name for name in _READING_ORDER if _LETTER.search(sections.get(name, ""))]
+    if not names and _LETTER.search(sections.get(WET_READ, "")):
+        names = [WET_READ]
+    if not names:
+        return "", "no_findings_text"
+    return "\n".join(sections[name] for name in names), "+".join(names)
