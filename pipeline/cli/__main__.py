@@ -1,0 +1,5 @@
+"""``python -m pipeline.cli COMMAND``."""
+
+from pipeline.cli.main import run
+
+run()

@@ -1,0 +1,56 @@
+"""Options that several commands take, and how their values become a recipe and a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pipeline.run.folder import RunFolder
+    from pipeline.run.recipe import Recipe
+
+RecipeName = Annotated[str, typer.Argument(help="Name of a recipe, or path of a YAML file.")]
+RunDir = Annotated[Path, typer.Argument(help="Run folder.", metavar="RUN_DIR")]
+Input = Annotated[str | None, typer.Option("--input", help="Reports: folder, zip, CSV, ...")]
+RunDirOption = Annotated[
+    Path | None, typer.Option("--run-dir", help="Run folder.  [default: runs/RECIPE]")
+]
+Backend = Annotated[
+    str | None, typer.Option("--backend", help="Backend of every stage that asks a model.")
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="First N reports only.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Override in the recipe: key.path=value, e.g. stages.questions.seed=1."
+    ),
+]
+Only = Annotated[str | None, typer.Option("--only", help="This stage alone.", metavar="STAGE")]
+From = Annotated[str | None, typer.Option("--from", help="From this stage on.", metavar="STAGE")]
+Until = Annotated[str | None, typer.Option("--until", help="Up to this stage.", metavar="STAGE")]
+Rebuild = Annotated[
+    list[str] | None,
+    typer.Option("--rebuild", help="Make this stage and its followers again.", metavar="STAGE"),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Worker processes.  [default: all cores]")
+]
+
+
+def read_recipe(
+    name: str, input_: str | None, backend: str | None, limit: int | None, sets: list[str] | None
+) -> Recipe:
+    """The recipe as the options change it."""
+    from pipeline.run.recipe import load_recipe
+
+    source = {"path": input_, "limit": limit}
+    return load_recipe(name, sets=sets or (), source=source, backend=backend)
+
+
+def folder_for(recipe: Recipe, run_dir: Path | None) -> RunFolder:
+    """The run folder: the one named, or the recipe's own below ``runs/``."""
+    from pipeline.run.folder import RunFolder
+
+    return RunFolder(run_dir if run_dir is not None else Path("runs") / recipe.name)

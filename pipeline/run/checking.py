@@ -1,0 +1,121 @@
+"""Checks of machine and recipe: each a finding with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+
+import pipeline
+from pipeline.core.errors import DataError, PipelineError
+from pipeline.core.resources import resource_root
+from pipeline.run.pool import available_cores
+from pipeline.run.recipe import Recipe, load_recipe
+from pipeline.sources import Source, open_source
+
+EXTRAS = {"azure": "azure.identity", "parquet": "pyarrow"}
+LOW_SPACE = 5 << 30
+TRIED_REPORTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One checked thing; ``level`` is ``ok``, ``note`` or ``bad``."""
+
+    level: str
+    what: str
+    detail: str
+
+
+def check_machine(run_dir: Path) -> Iterator[Finding]:
+    """Python, cores, memory, disk, installation."""
+    yield Finding("ok", "cxr-pipeline", f"{pipeline.__version__}, resources in {resource_root()}")
+    level = "ok" if sys.version_info >= (3, 11) else "bad"
+    yield Finding(level, "python", f"{platform.python_version()} (3.11 or later is needed)")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+    yield Finding("ok", "machine", f"{available_cores()} cores, {memory:.1f} GiB of memory")
+    folder = run_dir.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        yield Finding("bad", "disk", f"{folder} cannot be written; choose another --run-dir")
+    else:
+        free = shutil.disk_usage(folder).free
+        enough = free >= LOW_SPACE
+        hint = "" if enough else "; a full MIMIC-CXR run needs about 5 GiB"
+        yield Finding("ok" if enough else "note", "disk", f"{free / (1 << 30):.1f} GiB free{hint}")
+    for extra, module in EXTRAS.items():
+        if _installed(module):
+            yield Finding("ok", f"extra {extra}", "installed")
+        else:
+            yield Finding(
+                "note", f"extra {extra}", f'not installed: pip install "cxr-pipeline[{extra}]"'
+            )
+
+
+def check_recipe(
+    name: str, input_: str | None, backend: str | None, sets: list[str]
+) -> Iterator[Finding]:
+    """The recipe, its source, and whether its first reports can be read."""
+    try:
+        recipe = load_recipe(name, sets=sets, source={"path": input_}, backend=backend)
+    except PipelineError as error:
+        yield Finding("bad", "recipe", str(error))
+        return
+    stages = " -> ".join(stage.name for stage in recipe.stages)
+    yield Finding("ok", "recipe", f"{recipe.name}: {stages}")
+    try:
+        source = open_source(recipe.source)
+        yield from _check_source(source)
+    except PipelineError as error:
+        yield Finding("bad", "input", str(error))
+        return
+    yield from _check_backends(recipe)
+
+
+def _check_source(source: Source) -> Iterator[Finding]:
+    files = source.inputs()
+    size = sum(file["size"] for file in files)
+    yield Finding(
+        "ok", "input", f"{source.kind}, {len(files)} entries, {size / (1 << 20):,.1f} MiB"
+    )
+    yield Finding("ok", "data class", _say_class(source.data_class))
+    read, problems = 0, []
+    for locator in islice(source.locators(), TRIED_REPORTS):
+        try:
+            source.read(locator)
+            read += 1
+        except DataError as error:
+            problems.append(error.reason)
+    level = "ok" if read else "bad"
+    trouble = f"; not readable: {', '.join(sorted(set(problems)))}" if problems else ""
+    yield Finding(level, "reports", f"read {read} of the first {read + len(problems)}{trouble}")
+
+
+def _check_backends(recipe: Recipe) -> Iterator[Finding]:
+    for stage in recipe.stages:
+        if stage.backend is not None:
+            backend = recipe.backends[stage.backend]
+            yield Finding("ok", f"stage {stage.name}", f"asks {stage.backend} ({backend.kind})")
+
+
+def _say_class(data_class: str) -> str:
+    if data_class == "credentialed":
+        return (
+            "credentialed: rules and local models only, unless an attestation covers the endpoint; "
+            "a file DATA_CLASS in the input says otherwise"
+        )
+    return data_class
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
