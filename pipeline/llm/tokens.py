@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.llm.types import Request
@@ -83,14 +83,14 @@ class TokenEstimate:
         self.bytes_per_token += weight * (seen - self.bytes_per_token)
 
 
-def exact_counter(environ: Mapping[str, str] = os.environ) -> Callable[[str], int] | None:
-    """tiktoken's counter if its tables are on this machine, else None; never downloads.
+def exact_counter() -> Callable[[str], int] | None:
+    """The counter of tiktoken if its tables are on this machine, else None; never downloads.
 
     tiktoken fetches a missing or damaged table by itself, so both are checked before it is asked.
     """
     folder = Path(
-        environ.get("TIKTOKEN_CACHE_DIR")
-        or environ.get("DATA_GYM_CACHE_DIR")
+        os.environ.get("TIKTOKEN_CACHE_DIR")
+        or os.environ.get("DATA_GYM_CACHE_DIR")
         or Path(tempfile.gettempdir()) / "data-gym-cache"
     )
     for encoding, (name, digest) in _TABLES.items():

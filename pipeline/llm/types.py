@@ -6,7 +6,7 @@ Text of notes and answers is left out of every ``repr``, so that none can reach 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -86,6 +86,10 @@ class Request:
                 "sample": self.sample,
             }
         )
+
+    def again(self, times: int) -> Request:
+        """The same question once more: a sample of its own, so that a new answer is asked for."""
+        return replace(self, sample=self.sample + times) if times else self
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ _CONFIG_CODES = frozenset(
 )
 """Error codes that say every request of this configuration will fail."""
 
+_TOO_LONG = frozenset({"context_length_exceeded", "string_above_max_length"})
 _HINTS = {
     400: "the deployment does not take one of the parameters; see token_param, temperature, seed",
     401: "the key or token is not accepted; check key_env, auth and scope",
@@ -177,7 +178,7 @@ def _read_error(
     elif status >= 500 or status in (408, 409, 425):
         kind = FaultKind.TRANSIENT
     else:
-        kind, suspect = FaultKind.REJECTED, True
+        kind, suspect = FaultKind.REJECTED, code not in _TOO_LONG
     return Attempt(None, Fault(kind, code, retry_after, suspect, hint), limits)
 
 
