@@ -13,8 +13,9 @@ _REACHING = {
     "possible": "uncertain",
     "hypothetical": "hypothetical",
     "history": "history",
+    "probable": "present",
 }
-_ORDER = ("absent", "hypothetical", "history", "uncertain")
+_ORDER = ("absent", "hypothetical", "history", "uncertain", "present")
 _AFTER = {
     "negation_after": "absent",
     "resolved_after": "absent",
@@ -43,9 +44,11 @@ def _reach_forward(clause: list[Phrase]) -> None:
             active.pop("uncertain", None)
         for join in phrase.joins:
             for role, value in join.entry.roles.items():
+                if role in ("start", "stop"):
+                    active.clear()
                 status = _REACHING.get(role)
-                if role == "link" and value == "possible":
-                    status = "uncertain"
+                if role == "link" and value:
+                    status = _REACHING[value]
                 if status is None:
                     continue
                 if f"{role}_after" in join.entry.roles and not later_core[index]:
@@ -72,6 +75,8 @@ def _restarts(clause: list[Phrase], index: int) -> bool:
     roles = phrase.roles
     if "or" in roles or not ("and" in roles or "comma" in roles or "with" in roles):
         return False
+    if "and" in roles and "link" in roles:
+        return True
     first = phrase.parts[0].entry if phrase.parts else None
     if first is None or not (first.level or first.change):
         return False

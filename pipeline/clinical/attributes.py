@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from pipeline.clinical.lexicon import Finding, Site
 from pipeline.clinical.phrases import Part, Phrase
 
 _JOINING = frozenset({"and", "or", "comma"})
 _PLACING = frozenset({"in", "of"})
 _LINKING = frozenset({"verb", "seen"})
 _BLOCKING = frozenset({"stop", "start", "link", "negation", "hypothetical", "history", "colon"})
+_SIDES = ("left", "right", "bilateral")
+_ZONES = ("upper", "lower", "mid", "middle")
 _UNITS = ("lobe", "lung", "zone", "field", "spine", "hemithorax")
 
 
@@ -53,20 +56,22 @@ class Found:
         return (p.entry.site.region for group in self.places for p in group if p.entry.site)
 
 
-def gather(clause: list[Phrase], index: int, core: Part) -> Found:
-    """Attributes of the finding ``core`` in phrase ``index``, from its own phrase outwards."""
+def gather(clause: list[Phrase], index: int, core: Part, group: str) -> Found:
+    """Attributes of the finding ``core`` in phrase ``index``, from its own phrase outwards.
+
+    ``group`` is the area where such a finding lies; a subject elsewhere is not its place.
+    """
     found = Found()
-    phrase = clause[index]
-    found.take(Part(core.start, core.end, inner) for inner in core.entry.inner)
-    before, after = _own(phrase.parts, core)
-    found.take(before)
-    found.take(after)
-    if phrase.parts[0] is core or all(not p.entry.finding for p in before):
-        _from_left(clause, index, found)
-    if not after or not any(p.entry.finding for p in phrase.parts[phrase.parts.index(core) + 1 :]):
-        _from_right(clause, index, found)
+    parts = clause[index].parts
+    before, after = _own(parts, core)
+    inner = [Part(core.start, core.end, entry) for entry in core.entry.inner]
+    found.take([*before, *inner, *after])
+    if all(not p.entry.finding for p in before) and before == parts[: len(before)]:
+        from_left(clause, index, found)
+    if parts[-1] is core or (after and parts[-1] is after[-1]):
+        from_right(clause, index, found)
     if not found.places:
-        _from_subject(clause, index, found)
+        _from_subject(clause, index, found, group)
     return found
 
 
@@ -82,7 +87,7 @@ def _own(parts: list[Part], core: Part) -> tuple[list[Part], list[Part]]:
     return parts[first:at], parts[at + 1 : last] if last == len(parts) else []
 
 
-def _from_left(clause: list[Phrase], index: int, found: Found) -> None:
+def from_left(clause: list[Phrase], index: int, found: Found) -> None:
     """*left and right basilar* opacities; *moderate amount of* fluid."""
     at = index
     while at:
@@ -93,13 +98,13 @@ def _from_left(clause: list[Phrase], index: int, found: Found) -> None:
             return
         if not _BLOCKING.isdisjoint(roles) or "verb" in roles:
             return
-        if "in" in other.roles and at - 1 > 0:
+        if at > 1 and "in" in other.roles:
             return  # that phrase places an earlier finding
         found.take(other.parts, front=True)
         at -= 1
 
 
-def _from_right(clause: list[Phrase], index: int, found: Found) -> None:
+def from_right(clause: list[Phrase], index: int, found: Found) -> None:
     """Effusion *in the left base*; scarring is *mild*; granuloma, *right base*."""
     placed = False
     for at in range(index + 1, len(clause)):
@@ -138,56 +143,73 @@ def _absorbs(phrase: Phrase) -> bool:
     return phrase.core and not _JOINING.isdisjoint(phrase.roles)
 
 
-def _from_subject(clause: list[Phrase], index: int, found: Found) -> None:
+def _from_subject(clause: list[Phrase], index: int, found: Found, group: str) -> None:
     """*The left base* shows atelectasis; *in the left base* there is atelectasis."""
     for at in range(index - 1, -1, -1):
         phrase = clause[at]
-        if phrase.core:
+        if phrase.core or "link" in clause[at + 1].roles:
             return
         if phrase.site:
-            found.take(p for p in phrase.parts if p.entry.site is not None)
+            fits = [
+                p for p in phrase.parts if p.entry.site and p.entry.site.group in (group, "any")
+            ]
+            found.take(fits)
             if "of" not in phrase.roles and "and" not in phrase.roles:
                 return
 
 
-def places_text(places: list[list[Part]]) -> tuple[str, ...]:
+def places_text(places: list[list[Part]], finding: Finding | None) -> tuple[str, ...]:
     """The sites as text: one term per phrase, half terms completed by their neighbour.
 
-    ``right middle`` + ``lower lobes`` gives ``right middle lobe`` and ``right lower lobe``.
+    ``right middle`` + ``lower lobes`` gives ``right middle lobe`` and ``right lower lobe``. Words
+    that the finding's name says already, and *heart* or *lungs* for findings of the whole heart or
+    of both lungs, are left out.
     """
     terms: list[str] = []
-    pending: list[list[str]] = []
+    halves: list[list[str]] = []
     side = ""
     for group in places:
         names: list[str] = []
         complete = False
         for part in group:
             site = part.entry.site
-            if site is None or not site.name:
+            if site is None or not _tells(site, finding):
                 continue
-            complete = complete or site.region not in ("side", "zone", "position")
-            if site.name not in names:
-                names.extend(w for w in [site.name] if w not in " ".join(names).split())
+            complete = complete or site.group != "any"
+            if site.name not in names and not (names and site.name in names[-1].split()):
+                names.append(site.name)
         if not names:
             continue
-        if names[0] in ("left", "right", "bilateral"):
+        if names[0] in _SIDES:
             side = names[0]
-        elif side and pending:
+        elif side and halves and complete:
             names.insert(0, side)
         if not complete:
-            pending.append(names)
+            halves.append(names)
             continue
-        unit = names[-1].rsplit(" ", 1)[-1].removesuffix("s")
-        for words in pending:
-            half = words[-1] in ("upper", "lower", "mid", "middle") and unit in _UNITS
-            if half:
-                terms.append(" ".join([*words, unit]))
-            elif words[-1] in ("left", "right") and len(words) == 1:
-                rest = [n for n in names if n not in ("left", "right")]
-                terms.append(" ".join([*words, *rest]))
-            else:
-                terms.append(" ".join(words))
-        pending = []
+        terms.extend(_completed(half, names) for half in halves)
+        halves = []
         terms.append(" ".join(names))
-    terms.extend(" ".join(words) for words in pending)
+    terms.extend(" ".join(half) for half in halves)
     return tuple(dict.fromkeys(terms))
+
+
+def _tells(site: Site, finding: Finding | None) -> bool:
+    if not site.name:
+        return False
+    if finding is None:
+        return True
+    usual = finding.location
+    if site.region == usual == "heart" or (usual == "lungs" and site.region == "lung"):
+        return site.side != "" and site.name in _SIDES
+    return site.name not in finding.name
+
+
+def _completed(half: list[str], whole: list[str]) -> str:
+    """``right upper`` before ``lower lobes``: right upper lobe; ``left`` before it: left lower."""
+    unit = whole[-1].rsplit(" ", 1)[-1].removesuffix("s")
+    if half[-1] in _ZONES and unit in _UNITS:
+        return " ".join([*half, unit])
+    if half[-1] in _SIDES:
+        return " ".join([*half, *(name for name in whole if name not in _SIDES)])
+    return " ".join(half)

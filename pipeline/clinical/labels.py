@@ -11,7 +11,6 @@ from pipeline.clinical.mentions import Mention
 from pipeline.clinical.rulebook import load_rulebook
 
 NORMAL = "Normal"
-_ALSO = {"hydropneumothorax": "Pleural Effusion"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +43,8 @@ def label_mentions(mentions: tuple[Mention, ...], root: Path | None = None) -> R
         finding = by_name.get(mention.name)
         if finding is None:
             continue
-        for name in (finding.label_class, _ALSO.get(mention.name)):
-            if name:
-                found.setdefault(name, {}).setdefault(mention.status, []).append(mention)
+        for name in finding.classes:
+            found.setdefault(name, {}).setdefault(mention.status, []).append(mention)
     decided = {
         name: next(s for s in ("present", "uncertain", "absent", "") if s in by_status or not s)
         for name, by_status in found.items()

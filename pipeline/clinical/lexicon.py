@@ -68,13 +68,15 @@ def plural(term: str) -> str | None:
     head, blank, last = term.rpartition(" ")
     if last in _IRREGULAR:
         return head + blank + _IRREGULAR[last]
-    if not last.isascii() or not last.isalpha() or len(last) < 3 or last.endswith("s"):
+    if not last.isascii() or not last.isalpha() or len(last) < 3:
+        return None
+    if last.endswith("s") and not last.endswith("ss"):
         return None
     if term.endswith(_NO_PLURAL_ENDINGS):
         return None
     if last.endswith("y") and last[-2] not in "aeiou":
         return term[:-1] + "ies"
-    if last.endswith(("x", "ch", "sh")):
+    if last.endswith(("x", "ch", "sh", "ss")):
         return term + "es"
     return term + "s"
 
@@ -88,7 +90,7 @@ class Finding:
         wordings: all accepted wordings, the name first, without generated plurals.
         kind: ``finding``, ``disease``, ``device``, ``procedure``, ``variant``, ``artifact`` or
             ``general`` (words such as *abnormality* that name no finding).
-        label_class: one of `CLASSES`, or "".
+        classes: the `CLASSES` it belongs to, the main one first.
         icd10: an ICD-10-CM code, or "".
         notes: remarks of the editors.
         location: the anatomical site when the text names none, or "".
@@ -97,7 +99,7 @@ class Finding:
     name: str
     wordings: tuple[str, ...]
     kind: str
-    label_class: str
+    classes: tuple[str, ...]
     icd10: str
     notes: str
     location: str
@@ -111,11 +113,13 @@ class Site:
         name: the wording to write; empty for words that say no place (*pulmonary*).
         side: ``left``, ``right``, ``bilateral`` or "" when the wording says no side.
         region: the group that rules speak about (``heart``, ``lung base`` ...).
+        group: the larger area (``lung``, ``bone`` ...); ``any`` for words such as *left*.
     """
 
     name: str
     side: str
     region: str
+    group: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,8 @@ class Lexicon:
     """The vocabulary of one language.
 
     ``locations``, ``levels`` and ``types`` map every wording to the wording to write;
-    ``sites`` and ``ranks`` hold what else the libraries know about them.
+    ``sites`` and ``ranks`` hold what else the libraries know about them; ``groups`` maps a region
+    to its larger area.
     """
 
     findings: tuple[Finding, ...]
@@ -132,6 +137,7 @@ class Lexicon:
     types: Mapping[str, str]
     sites: Mapping[str, Site]
     ranks: Mapping[str, int]
+    groups: Mapping[str, str]
     by_name: Mapping[str, Finding]
     wordings: Mapping[str, str] = field(repr=False)
 
@@ -184,8 +190,14 @@ def load_lexicon(root: Path | None = None) -> Lexicon:
 @cache
 def _load(root: Path) -> Lexicon:
     findings = tuple(_findings(root / "disease_lib.csv"))
+    groups = {
+        row["region"]: row["group"]
+        for row in read_rows(root / "region_lib.csv", ("region", "group"))
+    }
     sites = {
-        normalise(row["location"]): Site(row["canonical"], row["side"], row["region"])
+        normalise(row["location"]): Site(
+            row["canonical"], row["side"], row["region"], groups.get(row["region"], "any")
+        )
         for row in read_rows(root / "location_lib.csv", ("location", "canonical", "side", "region"))
     }
     levels: dict[str, str] = {}
@@ -204,6 +216,7 @@ def _load(root: Path) -> Lexicon:
         types=MappingProxyType(types),
         sites=MappingProxyType(sites),
         ranks=MappingProxyType(ranks),
+        groups=MappingProxyType(groups),
         by_name=MappingProxyType({finding.name: finding for finding in findings}),
         wordings=MappingProxyType(_wordings(findings, root)),
     )
@@ -212,7 +225,8 @@ def _load(root: Path) -> Lexicon:
 def _findings(path: Path) -> Iterator[Finding]:
     columns = ("report_name", "official_name", "location", "kind", "class", "icd10", "notes")
     for row in read_rows(path, columns):
-        if row["class"] and row["class"] not in CLASSES:
+        classes = tuple(filter(None, row["class"].split(";")))
+        if not set(classes) <= set(CLASSES):
             raise ConfigError(f"{path}: unknown class {row['class']} of {row['official_name']}")
         name = row["official_name"]
         wordings = dict.fromkeys(
@@ -222,7 +236,7 @@ def _findings(path: Path) -> Iterator[Finding]:
             name=name,
             wordings=tuple(wordings),
             kind=row["kind"],
-            label_class=row["class"],
+            classes=classes,
             icd10=row["icd10"],
             notes=row["notes"],
             location=row["location"],

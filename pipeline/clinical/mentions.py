@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.clinical.assertion import assert_clause, subject_run
-from pipeline.clinical.attributes import Found, gather, places_text
+from pipeline.clinical.attributes import Found, from_left, from_right, gather, places_text
+from pipeline.clinical.composition import heads_of, result_of
 from pipeline.clinical.phrases import Part, Phrase, clauses, scan
 from pipeline.clinical.rulebook import Rulebook
 from pipeline.clinical.sentences import lower, words
+
+CLEAR = "clear"
+"""The name of a mention that says lungs are clear: no finding, but worth keeping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +21,12 @@ class Mention:
     """One mention of a finding in a text.
 
     Attributes:
-        name: canonical name; ``clear`` for lungs said to be clear.
+        name: canonical name, or `CLEAR`.
         status: ``present``, ``uncertain``, ``absent``, ``hypothetical`` or ``history``.
         location: sites, in the order of the text; likewise ``level`` and ``type``.
         change: ``new``, ``increased``, ``decreased``, ``unchanged`` or "".
         span: start and end of the words that name the finding.
-        rule: how the name was found (``wording``, ``anatomy + state``, ``normal``).
+        rule: how the name was found (``wording``, ``site + state``, ``normal`` ...).
         trigger: the words that decided the status, or "".
     """
 
@@ -39,7 +43,7 @@ class Mention:
 
 @dataclass(slots=True)
 class _Draft:
-    """A mention while the clause is being read."""
+    """A mention while the clause is being read; ``phrase`` is the index of its phrase."""
 
     name: str
     phrase: int
@@ -54,18 +58,25 @@ class _Draft:
 def read_sentence(rulebook: Rulebook, sentence: str) -> tuple[Mention, ...]:
     """All mentions of a sentence, in the order of the text; spans count from its start."""
     tokens, starts = words(lower(sentence))
+    fillers = rulebook.fillers
+    if not fillers.isdisjoint(tokens):
+        kept = [i for i, token in enumerate(tokens) if token not in fillers]
+        tokens, starts = [tokens[i] for i in kept], [starts[i] for i in kept]
+    by_name = rulebook.lexicon.by_name
     mentions: list[Mention] = []
     for clause in clauses(scan(rulebook, tokens)):
         if not any(phrase.core or phrase.normal is not None for phrase in clause):
             continue
         assert_clause(clause)
-        for draft in _share_places(rulebook, clause, _read_clause(rulebook, clause)):
+        drafts = _read_clause(rulebook, clause)
+        _share_places(rulebook, clause, drafts)
+        for draft in drafts:
             found = draft.found
             mentions.append(
                 Mention(
                     draft.name,
                     draft.status,
-                    places_text(found.places),
+                    places_text(found.places, by_name.get(draft.name)),
                     tuple(dict.fromkeys(found.levels)),
                     tuple(dict.fromkeys(found.kinds)),
                     found.change,
@@ -79,112 +90,87 @@ def read_sentence(rulebook: Rulebook, sentence: str) -> tuple[Mention, ...]:
 
 def _read_clause(rulebook: Rulebook, clause: list[Phrase]) -> list[_Draft]:
     drafts: list[_Draft] = []
+    renamed: set[int] = set()
     for index, phrase in enumerate(clause):
         if phrase.core:
-            for part in phrase.parts:
-                if part.entry.finding:
-                    drafts.append(_named(rulebook, clause, index, part))
-                elif part.entry.states:
-                    drafts.extend(_composed(rulebook, clause, index, part))
+            for at, part in enumerate(phrase.parts):
+                entry = part.entry
+                if entry.states:
+                    drafts.extend(_composed(rulebook, clause, index, part, renamed))
+                if entry.finding and part.start not in renamed:
+                    modifies = entry.kind and any(p.entry.finding for p in phrase.parts[at + 1 :])
+                    if not modifies:
+                        drafts.append(_named(rulebook, clause, index, part))
         if phrase.normal is not None and phrase.status != "absent":
             drafts.extend(_normal(rulebook, clause, index, drafts))
     return drafts
 
 
 def _named(rulebook: Rulebook, clause: list[Phrase], index: int, part: Part) -> _Draft:
-    """A finding named by its own wording; its site or type may make it a more special one."""
+    """A finding named by its own wording; its place or type may make it a more special one."""
     phrase = clause[index]
-    found = gather(clause, index, part)
     name, rule = part.entry.finding, "wording"
+    group = rulebook.lexicon.groups.get(rulebook.lexicon.by_name[name].location, "any")
+    found = gather(clause, index, part, group)
+    compositions = rulebook.compositions
     for key in (name, *found.kinds):
         if key not in rulebook.combining:
             continue
-        heads = found.regions if key == name else iter((name,))
-        special = next(filter(None, (rulebook.compositions.get((h, key)) for h in heads)), None)
-        if special is not None:
-            name, rule = special, "wording + place or type"
+        heads = list(found.regions) if key == name else [name]
+        made = next((m for h in heads if (m := compositions.get((h, key))) is not None), None)
+        if made is not None and made.mode == "replace":
+            name, rule = made.result, "wording + place or type"
             break
     return _Draft(name, index, phrase.status, phrase.trigger, rule, found, part.start, part.end)
 
 
-def _composed(rulebook: Rulebook, clause: list[Phrase], index: int, part: Part) -> Iterator[_Draft]:
-    """Findings that a state makes with the sites it speaks about: *enlarged* + *heart*."""
+def _composed(
+    rulebook: Rulebook, clause: list[Phrase], index: int, state: Part, renamed: set[int]
+) -> Iterator[_Draft]:
+    """Findings that a state makes with the sites or findings it speaks about.
+
+    Adds to ``renamed`` where a finding starts that has a more special name now.
+    """
     phrase = clause[index]
-    for at, heads in _heads(rulebook, clause, index, part):
-        by_name: dict[str, list[Part]] = {}
+    for at, heads in heads_of(rulebook, clause, index, state):
+        done: set[str] = set()
         for head in heads:
-            name = _result(rulebook, head, part)
-            if name is not None:
-                by_name.setdefault(name, []).append(head)
-        for name, named in by_name.items():
+            made = result_of(rulebook, head, state)
+            if made is None or made.result in done:
+                continue
+            if made.mode == "alone" and _has_device(rulebook, clause):
+                continue
+            done.add(made.result)
+            if head.entry.finding and made.mode == "replace":
+                renamed.add(head.start)
             found = Found()
             found.take(p for p in phrase.parts if not p.entry.finding)
             if at != index:
-                other = [p for p in clause[at].parts if p.entry.site is not None]
-                found.places.insert(0, other) if at < index else found.places.append(other)
-            first = min(part.start, named[0].start)
-            last = max(part.end, named[0].end)
+                sites = [p for p in clause[at].parts if p.entry.site is not None]
+                found.places.insert(0, sites) if at < index else found.places.append(sites)
+            if at <= index:
+                from_left(clause, at, found)
+            from_right(clause, max(at, index), found)
+            doubted = made.mode == "uncertain" and phrase.status == "present"
             yield _Draft(
-                name, index, phrase.status, phrase.trigger, "anatomy + state", found, first, last
+                made.result,
+                index,
+                "uncertain" if doubted else phrase.status,
+                state.entry.phrase if doubted else phrase.trigger,
+                "site + state",
+                found,
+                min(state.start, head.start),
+                max(state.end, head.end),
             )
 
 
-def _result(rulebook: Rulebook, head: Part, state: Part) -> str | None:
-    entry = head.entry
-    for name in state.entry.states:
-        if entry.site is not None:
-            result = rulebook.compositions.get((entry.site.region, name))
-            if result is not None:
-                return result
-        if entry.finding:
-            result = rulebook.compositions.get((entry.finding, name))
-            if result is not None:
-                return result
-    return None
-
-
-def _heads(
-    rulebook: Rulebook, clause: list[Phrase], index: int, part: Part
-) -> list[tuple[int, list[Part]]]:
-    """The nearest sites a state can be about, with their phrases.
-
-    Looked for in its own phrase, behind it (*of the aorta*), in the subject, and further left.
-    """
-    parts = clause[index].parts
-    at = parts.index(part)
-
-    def fits(candidates: list[Part]) -> list[Part]:
-        return [p for p in candidates if p is not part and _result(rulebook, p, part)]
-
-    if own := fits(parts[at + 1 :]):
-        return [(index, own)]
-    if own := fits(parts[:at]):
-        return [(index, own)]
-    behind: list[tuple[int, list[Part]]] = []
-    for later in range(index + 1, len(clause)):
-        roles = clause[later].roles
-        follows = "of" in roles or "in" in roles
-        if not follows and not ("and" in roles or "or" in roles or "comma" in roles):
-            break
-        fit = fits(clause[later].parts)
-        if not follows and not behind and not fit:
-            break
-        if fit:
-            behind.append((later, fit))
-        elif behind:
-            break
-    if behind:
-        return behind
-    before: list[tuple[int, list[Part]]] = []
-    for earlier in range(index - 1, -1, -1):
-        if fit := fits(clause[earlier].parts):
-            before.append((earlier, fit))
-            roles = clause[earlier].roles
-            if not ("and" in roles or "or" in roles or "comma" in roles or "of" in roles):
-                break
-        elif before:
-            break
-    return before[::-1]
+def _has_device(rulebook: Rulebook, clause: list[Phrase]) -> bool:
+    by_name = rulebook.lexicon.by_name
+    return any(
+        part.entry.finding and by_name[part.entry.finding].kind == "device"
+        for phrase in clause
+        for part in phrase.parts
+    )
 
 
 def _normal(
@@ -193,6 +179,7 @@ def _normal(
     """What a statement of normality denies: *heart size is normal*; *lungs are clear*."""
     phrase = clause[index]
     at = next(i for i, p in enumerate(phrase.parts) if "normal" in p.entry.roles)
+    word = phrase.parts[at]
     subjects = [(index, phrase)]
     if any(p.entry.site is not None for p in phrase.parts[at:]):
         for later in range(index + 1, len(clause)):
@@ -202,46 +189,61 @@ def _normal(
             subjects.append((later, clause[later]))
     elif not any(p.entry.site is not None for p in phrase.parts[:at]):
         run = subject_run(clause, index)
-        subjects += [(clause.index(p), p) for p in run]
+        places = [i for i, p in enumerate(clause) if any(p is q for q in run)]
+        subjects += [(i, clause[i]) for i in places]
         if phrase.normal == "strong":
-            touched = {clause.index(p) for p in run}
-            for draft in drafts:
-                kind = rulebook.lexicon.by_name[draft.name].kind if draft.name != "clear" else ""
-                if draft.phrase in touched and kind == "finding" and draft.status == "present":
-                    draft.status, draft.trigger = "absent", phrase.parts[at].entry.phrase
-    word = phrase.parts[at]
+            _deny(rulebook, drafts, places, word)
+    if phrase.normal == CLEAR:
+        for draft in drafts:
+            if draft.phrase == index and draft.first >= word.end and draft.status == "present":
+                draft.status, draft.trigger = "absent", word.entry.phrase
     for number, subject in subjects:
+        if subject.core:
+            continue
         for part in subject.parts:
             site = part.entry.site
-            if site is None or subject.core:
+            if site is None:
                 continue
-            name = rulebook.compositions.get((site.region, "normal"))
-            if name is None and phrase.normal == "clear" and site.region in ("lung", "side"):
-                name = "clear"
-            if name is None:
-                continue
-            found = Found(places=[[p for p in subject.parts if p.entry.site is not None]])
-            status = "present" if name == "clear" else "absent"
-            first, last = min(part.start, word.start), max(part.end, word.end)
-            yield _Draft(name, number, status, word.entry.phrase, "normal", found, first, last)
+            made = rulebook.compositions.get((site.region, "normal"))
+            name = made.result if made is not None else ""
+            if not name and phrase.normal == CLEAR and site.region in ("lung", "side"):
+                name = CLEAR
+            if name:
+                yield _Draft(
+                    name,
+                    number,
+                    "present" if name == CLEAR else "absent",
+                    word.entry.phrase,
+                    "normal",
+                    Found(places=[[p for p in subject.parts if p.entry.site is not None]]),
+                    min(part.start, word.start),
+                    max(part.end, word.end),
+                )
 
 
-def _share_places(rulebook: Rulebook, clause: list[Phrase], drafts: list[_Draft]) -> list[_Draft]:
-    """Findings listed or linked with another share its place when they have none."""
+def _deny(rulebook: Rulebook, drafts: list[_Draft], phrases: list[int], word: Part) -> None:
+    """Findings that are said to be normal: *vascular engorgement within limits of normal*."""
+    for draft in drafts:
+        finding = rulebook.lexicon.by_name.get(draft.name)
+        if draft.phrase in phrases and draft.status == "present":
+            if finding is not None and finding.kind == "finding":
+                draft.status, draft.trigger = "absent", word.entry.phrase
+
+
+def _share_places(rulebook: Rulebook, clause: list[Phrase], drafts: list[_Draft]) -> None:
+    """Lung findings listed or linked with another share its place when they have none."""
     by_name = rulebook.lexicon.by_name
-    lungs = ("lung", "pleura")
+
+    def local(draft: _Draft) -> bool:
+        return draft.name != CLEAR and by_name[draft.name].location in ("lung", "pleura")
+
     for at, draft in enumerate(drafts):
-        if draft.found.places or draft.name == "clear":
+        if draft.found.places or not local(draft):
             continue
-        if by_name[draft.name].location not in lungs:
-            continue
-        for other in reversed(drafts[:at]):
-            if other.name != "clear" and by_name[other.name].location in lungs:
-                if other.found.places and other.status != "absent":
-                    draft.found.places = other.found.places
-                break
-        if not draft.found.places and at + 1 < len(drafts):
-            other = drafts[at + 1]
-            if other.found.attached and "verb" not in clause[other.phrase].roles:
-                draft.found.places = other.found.places
-    return drafts
+        earlier = next((other for other in reversed(drafts[:at]) if local(other)), None)
+        if earlier is not None and earlier.found.places and earlier.status != "absent":
+            draft.found.places = earlier.found.places
+        elif at + 1 < len(drafts):
+            later = drafts[at + 1]
+            if later.found.attached and "verb" not in clause[later.phrase].roles:
+                draft.found.places = later.found.places

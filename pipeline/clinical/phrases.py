@@ -113,8 +113,12 @@ def _breaks(phrases: list[Phrase], index: int, spoken: bool) -> bool:
     """Whether phrase ``index`` begins a clause of its own."""
     phrase = phrases[index]
     roles = phrase.roles
+    if not phrase.parts:
+        return False  # a trailing trigger: it speaks about what stands before it
     if not _FRESH.isdisjoint(roles):
         return True
+    if roles.keys() == {"det"}:  # a new subject without any joining word
+        return spoken and _has_predicate(phrases, index)
     if "or" in roles or not ("and" in roles or "comma" in roles):
         return False
     if "negation" in roles:

@@ -22,8 +22,13 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.resources import resource_path
 
 ROLES = frozenset(
-    ["negation", "negation_after", "resolved", "resolved_after", "possible", "possible_after", "probable", "probable_after", "hypothetical", "history", "normal", "stop", "start", "and", "or", "comma", "of", "in", "with", "verb", "seen", "colon", "link", "change", "pseudo"]
-)
+    {
+        "negation", "negation_after", "resolved", "resolved_after", "possible", "possible_after",
+        "probable", "probable_after", "hypothetical", "history", "normal", "stop", "start", "and",
+        "or", "comma", "of", "in", "with", "verb", "seen", "colon", "det", "link", "change",
+        "pseudo", "filler",
+    }
+)  # fmt: skip
 """What a row of ``triggers.csv`` may be; docs/rules.md explains each."""
 
 Tree: TypeAlias = dict[str, Any]
@@ -60,17 +65,32 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Composition:
+    """What a head (region or finding) and a modifier (state, type, finding) make together.
+
+    Attributes:
+        result: the finding.
+        mode: ``replace`` a head that is a finding itself; ``add`` to it; ``uncertain`` when the
+            result is only doubted; ``alone`` when it counts only without a device in the clause.
+    """
+
+    result: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rulebook:
     """The compiled rules of one language.
 
-    ``compositions`` maps (region or finding, state or finding or type) to a finding's name;
-    ``combining`` holds the second members, to skip the look-up for all other words.
+    ``compositions`` maps (head, modifier) to the result; ``combining`` holds all modifiers, to
+    skip the look-up for other words; ``fillers`` are words without any weight (*very*).
     """
 
     lexicon: Lexicon
     tree: Tree
-    compositions: Mapping[tuple[str, str], str]
+    compositions: Mapping[tuple[str, str], Composition]
     combining: frozenset[str]
+    fillers: frozenset[str]
 
 
 def load_rulebook(root: Path | None = None) -> Rulebook:
@@ -86,12 +106,13 @@ def load_rulebook(root: Path | None = None) -> Rulebook:
 def _load(root: Path) -> Rulebook:
     lexicon = load_lexicon(root)
     table: dict[str, Entry] = {}
-    _add_findings(table, lexicon)
     _add_attributes(table, lexicon)
-    _add_triggers(table, root / "triggers.csv")
+    fillers = frozenset(_add_triggers(table, root / "triggers.csv"))
     for row in read_rows(root / "state_lib.csv", ("wording", "state")):
         entry = _entry(table, row["wording"])
         entry.states = (*entry.states, row["state"])
+    compositions = dict(_compositions(lexicon, root / "composition_lib.csv"))
+    _add_findings(table, lexicon, compositions)
     tree: Tree = {}
     for phrase, entry in table.items():
         node = tree
@@ -100,12 +121,12 @@ def _load(root: Path) -> Rulebook:
         node[_LEAF] = entry
     _add_inner(table, tree, lexicon)
     _add_implied(table, lexicon, root / "implied_lib.csv")
-    compositions = dict(_compositions(lexicon, root / "composition_lib.csv"))
     return Rulebook(
         lexicon=lexicon,
         tree=tree,
         compositions=MappingProxyType(compositions),
         combining=frozenset(modifier for _, modifier in compositions),
+        fillers=fillers,
     )
 
 
@@ -133,9 +154,31 @@ def _entry(table: dict[str, Entry], wording: str) -> Entry:
     return table.setdefault(phrase, Entry(phrase))
 
 
-def _add_findings(table: dict[str, Entry], lexicon: Lexicon) -> None:
+def _add_findings(
+    table: dict[str, Entry],
+    lexicon: Lexicon,
+    compositions: Mapping[tuple[str, str], Composition],
+) -> None:
+    """All wordings but those that site and state make up anyway, so that these stay visible."""
+
+    def made_up(left: str, right: str, name: str) -> bool:
+        one, two = table.get(left), table.get(right)
+        if one is None or two is None:
+            return False
+        for head, other in ((one, two), (two, one)):
+            if head.site is None:
+                continue
+            for state in other.states:
+                made = compositions.get((head.site.region, state))
+                if made is not None and made.result == name:
+                    return True
+        return False
+
     for wording, name in lexicon.wordings.items():
-        _entry(table, wording).finding = name
+        parts = words(lower(wording))[0]
+        cuts = range(1, len(parts))
+        if not any(made_up(" ".join(parts[:c]), " ".join(parts[c:]), name) for c in cuts):
+            _entry(table, wording).finding = name
 
 
 def _add_attributes(table: dict[str, Entry], lexicon: Lexicon) -> None:
@@ -147,16 +190,21 @@ def _add_attributes(table: dict[str, Entry], lexicon: Lexicon) -> None:
         _entry(table, wording).kind = kind
 
 
-def _add_triggers(table: dict[str, Entry], path: Path) -> None:
+def _add_triggers(table: dict[str, Entry], path: Path) -> Iterator[str]:
+    """Adds all triggers; gives back the fillers, which never reach the tree."""
     for row in read_rows(path, ("phrase", "role", "value")):
-        if row["role"] not in ROLES:
-            raise ConfigError(f"{path}: unknown role {row['role']}")
+        role = row["role"]
+        if role not in ROLES:
+            raise ConfigError(f"{path}: unknown role {role}")
+        if role == "filler":
+            yield row["phrase"]
+            continue
         entry = _entry(table, row["phrase"])
-        if row["role"] == "change":
+        if role == "change":
             entry.change = row["value"]
-        elif row["role"] != "pseudo":
-            entry.roles = {**entry.roles, row["role"]: row["value"]}
-            entry.splits = entry.splits or row["role"] != "normal"
+        elif role != "pseudo":
+            entry.roles = {**entry.roles, role: row["value"]}
+            entry.splits = entry.splits or role != "normal"
 
 
 def _add_inner(table: dict[str, Entry], tree: Tree, lexicon: Lexicon) -> None:
@@ -194,8 +242,10 @@ def _add_implied(table: dict[str, Entry], lexicon: Lexicon, path: Path) -> None:
             entry.inner = (*entry.inner, implied)
 
 
-def _compositions(lexicon: Lexicon, path: Path) -> Iterator[tuple[tuple[str, str], str]]:
-    for row in read_rows(path, ("head", "modifier", "result")):
+def _compositions(lexicon: Lexicon, path: Path) -> Iterator[tuple[tuple[str, str], Composition]]:
+    for row in read_rows(path, ("head", "modifier", "result", "mode")):
         if row["result"] not in lexicon.by_name:
             raise ConfigError(f"{path}: {row['result']} is not in the disease library")
-        yield (row["head"], row["modifier"]), row["result"]
+        if row["mode"] not in ("replace", "add", "uncertain", "alone"):
+            raise ConfigError(f"{path}: unknown mode {row['mode']} of {row['result']}")
+        yield (row["head"], row["modifier"]), Composition(row["result"], row["mode"])

@@ -1,0 +1,85 @@
+"""Site plus state: which site or finding a state such as *enlarged* or *calcified* speaks about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pipeline.clinical.phrases import Part, Phrase
+from pipeline.clinical.rulebook import Composition, Rulebook
+
+_LISTING = frozenset({"and", "or", "comma"})
+_ATTACHING = frozenset({"of", "in"})
+
+
+def result_of(rulebook: Rulebook, head: Part, state: Part) -> Composition | None:
+    """What the head and the state make together, or None."""
+    entry = head.entry
+    table = rulebook.compositions
+    for name in state.entry.states:
+        if entry.site is not None and (made := table.get((entry.site.region, name))) is not None:
+            return made
+        if entry.finding and (made := table.get((entry.finding, name))) is not None:
+            return made
+    return None
+
+
+def heads_of(
+    rulebook: Rulebook, clause: list[Phrase], index: int, state: Part
+) -> list[tuple[int, list[Part]]]:
+    """The heads of a state with the index of their phrase.
+
+    Looked for behind it in its own phrase (*enlarged heart*), before it (*heart enlarged*), behind
+    (*prominence of the hila and aorta*), and in the subject (*heart and aorta are enlarged*).
+    """
+    parts = clause[index].parts
+    at = parts.index(state)
+
+    def fits(candidates: list[Part]) -> list[Part]:
+        return [p for p in candidates if p is not state and result_of(rulebook, p, state)]
+
+    if own := fits(parts[at + 1 :]):
+        return [(index, own), *_listed_after(rulebook, clause, index, state)]
+    if own := fits(parts[:at]):
+        return [(index, own)]
+    behind: list[tuple[int, list[Part]]] = []
+    for later in range(index + 1, len(clause)):
+        roles = clause[later].roles
+        attached = not _ATTACHING.isdisjoint(roles) and "verb" not in roles and not behind
+        if not attached and _LISTING.isdisjoint(roles):
+            break
+        fit = fits(clause[later].parts)
+        if fit:
+            behind.append((later, fit))
+        elif behind or not attached:
+            break
+    return behind or _before(clause, index, fits)
+
+
+def _listed_after(
+    rulebook: Rulebook, clause: list[Phrase], index: int, state: Part
+) -> list[tuple[int, list[Part]]]:
+    """*Calcified lymph nodes and granuloma*: bare heads listed behind share the state."""
+    more: list[tuple[int, list[Part]]] = []
+    for later in range(index + 1, len(clause)):
+        phrase = clause[later]
+        if _LISTING.isdisjoint(phrase.roles) or len(phrase.parts) != 1:
+            break
+        if result_of(rulebook, phrase.parts[0], state) is None:
+            break
+        more.append((later, phrase.parts))
+    return more
+
+
+def _before(
+    clause: list[Phrase], index: int, fits: Callable[[list[Part]], list[Part]]
+) -> list[tuple[int, list[Part]]]:
+    before: list[tuple[int, list[Part]]] = []
+    for earlier in range(index - 1, -1, -1):
+        phrase = clause[earlier]
+        if fit := fits(phrase.parts):
+            before.append((earlier, fit))
+            if _LISTING.isdisjoint(phrase.roles) and "of" not in phrase.roles:
+                break
+        elif before:
+            break
+    return before[::-1]
