@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.clinical.questions.candidate import Candidate, Context, place_words
+from pipeline.clinical.questions.candidate import (
+    Candidate,
+    Context,
+    askable_places,
+    place_words,
+)
 from pipeline.clinical.questions.draw import Draw
 from pipeline.clinical.questions.regions import Relation
 from pipeline.clinical.questions.study import Finding, Study
@@ -43,7 +48,7 @@ def findings_in(study: Study, region: str, context: Context) -> list[Finding] | 
     found: list[Finding] = []
     for finding in study.positive.values():
         relations = {
-            context.regions.relation(item.location, region)
+            context.regions.relation(context.place(finding.name, item.location), region)
             for item in finding.instances
             if item.location
         }
@@ -55,20 +60,17 @@ def findings_in(study: Study, region: str, context: Context) -> list[Finding] | 
 
 
 def own_locations(study: Study, context: Context) -> list[str]:
-    """Single location values of the positive findings, each once, in order."""
+    """Places of the positive findings that can be asked about, each once, in order."""
     seen: dict[str, None] = {}
     for finding in study.positive.values():
-        for item in finding.instances:
-            for value in (item.location or "").split(","):
-                if (value := value.strip()) and context.options.is_frequent("location", value):
-                    seen[value] = None
+        for value in askable_places(finding, context):
+            if value not in ("bilateral", "both"):  # a distribution, no place to look at
+                seen[value] = None
     return list(seen)
 
 
 def _regions(study: Study, draw: Draw, context: Context) -> Iterator[Candidate]:
     for location in draw.shuffled(own_locations(study, context)):
-        if location in ("bilateral", "both"):
-            continue  # a distribution, no place to look at
         found = findings_in(study, location, context)
         if found and all(context.may_ask(finding.name) for finding in found):
             names = tuple(finding.name for finding in found)

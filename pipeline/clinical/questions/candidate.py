@@ -6,10 +6,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
+from pipeline.clinical.lexicon import load_lexicon
 from pipeline.clinical.questions.options import QuestionOptions
 from pipeline.clinical.questions.regions import Regions, load_regions
 from pipeline.clinical.questions.study import Attributes, Finding
 from pipeline.clinical.questions.templates import Templates, load_templates
+
+_BARE_SIDES = frozenset({"left", "right", "bilateral"})
+# Sites of the lexicon that the words "left lung" include.
+_CHEST_SITES = frozenset({"", "lung", "pleura"})
+_VOCABULARY_KINDS = frozenset({"finding", "disease"})
 
 
 class Candidate(NamedTuple):
@@ -35,6 +41,18 @@ class Context:
         """Whether a finding is frequent enough to appear in a question or answer."""
         return self.options.is_frequent("entity", name)
 
+    def place(self, name: str, location: str) -> str:
+        """Where a finding is. A side alone is a lung, unless the lexicon knows another site.
+
+        *left* of a rib fracture is the *left rib*, which is not in the left lung.
+        """
+        if location not in _BARE_SIDES:
+            return location
+        known = load_lexicon().find(name)
+        if known is None or known.location in _CHEST_SITES:
+            return location
+        return f"{location} {known.location}"
+
     @cached_property
     def vocabulary(self) -> tuple[str, ...]:
         """Findings that the closed world knows: those counted, or those of the lexicon."""
@@ -43,10 +61,9 @@ class Context:
             nested = counts.get("entity")
             names = nested if isinstance(nested, dict) else counts
             return tuple(name for name in names if self.may_ask(name))
-        # Loaded when needed: the other questions do without the lexicon.
-        from pipeline.clinical.lexicon import load_lexicon
-
-        return tuple(item.name for item in load_lexicon().findings if item.kind == "finding")
+        return tuple(
+            item.name for item in load_lexicon().findings if item.kind in _VOCABULARY_KINDS
+        )
 
 
 def unique_instances(finding: Finding, attribute: str) -> list[tuple[str, Attributes]]:
@@ -71,3 +88,22 @@ def place_words(location: str) -> str:
     """A location as it stands before *area*: no article, no *area* of its own; a side is a lung."""
     text = location.removeprefix("the ").removesuffix(" area")
     return f"{text} lung" if text in ("left", "right") else text
+
+
+def askable_places(finding: Finding, context: Context) -> list[str]:
+    """Single location values of a finding that can stand in a question about a place.
+
+    Left out: rare values, those with a place of their own inside (*nipple in the left breast*),
+    and a side alone that is not a lung.
+    """
+    values = (
+        part.strip() for item in finding.instances for part in (item.location or "").split(",")
+    )
+    return [
+        value
+        for value in values
+        if value
+        and " in the " not in value
+        and context.options.is_frequent("location", value)
+        and context.place(finding.name, value) == value
+    ]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-from functools import cache
+from collections.abc import Sequence
 
+from pipeline.clinical.lexicon import load_lexicon
 from pipeline.clinical.questions.candidate import Candidate, Context
 from pipeline.clinical.questions.draw import Draw
 from pipeline.clinical.questions.regions import Relation
 from pipeline.clinical.questions.study import Study
-from pipeline.core.resources import resource_path
 
 _MOST = 4
 _LETTERS = "ABCD"
+# Words that people choose among: amounts and sizes, or severity.
+_SIZES = ("tiny", "small", "moderate", "large")
+_GRADES = ("minimal", "mild", "moderate", "severe")
+# Ranks of libs/level_lib.csv closer than this are too alike for one to be wrong.
+_RANKS_APART = 2
 
 
 def choices(
@@ -21,7 +25,7 @@ def choices(
     """Template, choices and lettered answer, or None where no wrong answer is certain.
 
     * presence (yes): findings that the report negates are wrong;
-    * level: words of another rank in ``libs/level_lib.csv`` are wrong;
+    * level: words at least two ranks away in ``libs/level_lib.csv`` are wrong;
     * location: places apart from every place of the finding are wrong;
     * view: the other direction is wrong.
 
@@ -47,11 +51,22 @@ def choices(
 
 
 def _other_levels(level: str) -> list[str]:
-    ranks = load_level_ranks()
-    rank = ranks.get(level)
+    lexicon = load_lexicon()
+
+    def rank_of(word: str) -> int | None:
+        return lexicon.ranks.get(lexicon.levels.get(word, word))
+
+    rank = rank_of(level)
     if rank is None:
         return []
-    return list({other: name for name, other in ranks.items() if other != rank}.values())
+    ladder: Sequence[str] = _SIZES if any(word in _SIZES for word in level.split()) else _GRADES
+    if level == "moderate":  # a size and a grade: the wrong ones come from the common scale
+        ladder = _GRADES
+    return [
+        word
+        for word in ladder
+        if (other := rank_of(word)) is not None and abs(other - rank) >= _RANKS_APART
+    ]
 
 
 def _other_places(candidate: Candidate, context: Context) -> list[str]:
@@ -65,15 +80,3 @@ def _other_places(candidate: Candidate, context: Context) -> list[str]:
         if relation(location, place) is Relation.APART
         and relation(place, location) is Relation.APART
     ]
-
-
-@cache
-def load_level_ranks() -> dict[str, str]:
-    """Rank by level word, from the column ``rank`` of ``libs/level_lib.csv``; empty without one."""
-    path = resource_path("libs", "level_lib.csv")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return {
-            row["level"].strip().lower(): row["rank"].strip()
-            for row in csv.DictReader(file)
-            if row.get("level") and row.get("rank")
-        }

@@ -1,12 +1,13 @@
 """Small seeded random numbers: the same on every machine, cheap to start for each purpose.
 
-``random.Random`` costs 6 us to seed, this 1 us; a study needs one per question type, so that
-asking for one type more never changes the questions of another.
+``random.Random`` costs 6 us to seed, a fork of this one 0.3 us; a study needs one per question
+type, so that asking for one type more never changes the questions of another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 from pipeline.core.hashing import stable_seed
@@ -26,6 +27,12 @@ class Draw:
 
     def __init__(self, *parts: str | int) -> None:
         self._state = stable_seed(*parts)
+
+    def fork(self, purpose: str) -> Draw:
+        """A stream of its own for ``purpose``; call it before drawing from this one."""
+        fork = object.__new__(Draw)
+        fork._state = self._state ^ _purpose_seed(purpose)
+        return fork
 
     def below(self, count: int) -> int:
         """A whole number from 0 to ``count - 1``; ``count`` is at least 1."""
@@ -49,3 +56,8 @@ class Draw:
             other = self.below(last + 1)
             result[last], result[other] = result[other], result[last]
         return result
+
+
+@lru_cache(maxsize=1024)
+def _purpose_seed(purpose: str) -> int:
+    return stable_seed("purpose", purpose)

@@ -97,6 +97,8 @@ class QuestionOptions:
         unknown = sorted(set(options) - known)
         if unknown:
             raise ConfigError(f"unknown question option {', '.join(unknown)}")
+        if isinstance(options.get("types"), str):
+            options["types"] = (options["types"],)
         for name in ("types", "split_shares"):
             if isinstance(options.get(name), list):
                 options[name] = tuple(options[name])

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.clinical.questions.candidate import Candidate, Context, place_words
+from pipeline.clinical.questions.candidate import (
+    Candidate,
+    Context,
+    askable_places,
+    place_words,
+)
 from pipeline.clinical.questions.draw import Draw
 from pipeline.clinical.questions.regions import Relation
 from pipeline.clinical.questions.study import Finding, Study, related
@@ -92,7 +97,9 @@ def _located(study: Study, draw: Draw, context: Context) -> Iterator[Candidate]:
     for finding in draw.shuffled(list(study.positive.values())):
         if not context.may_ask(finding.name) or " in the " in finding.name:
             continue
-        places = _places(finding, context)
+        if not all(item.location for item in finding.instances):
+            continue  # an instance that may be anywhere makes no place certain
+        places = askable_places(finding, context)
         if not places:
             continue
         place = draw.pick(places)
@@ -109,17 +116,6 @@ def _located(study: Study, draw: Draw, context: Context) -> Iterator[Candidate]:
             yield Candidate("presence.location", values, (finding.name,))
 
 
-def _places(finding: Finding, context: Context) -> list[str]:
-    return [
-        value
-        for item in finding.instances
-        for part in (item.location or "").split(",")
-        if (value := part.strip())
-        and " in the " not in value
-        and context.options.is_frequent("location", value)
-    ]
-
-
 def _mirror(finding: Finding, place: str, study: Study, context: Context) -> str:
     """The same place on the other side, or nothing where the finding may be there too.
 
@@ -127,7 +123,7 @@ def _mirror(finding: Finding, place: str, study: Study, context: Context) -> str
     study, certain or not, that is a kind of this one lies elsewhere.
     """
     regions = context.regions
-    sides = {regions.side(item.location) if item.location else "" for item in finding.instances}
+    sides = {regions.side(item.location or "") for item in finding.instances}
     if len(sides) != 1 or "" in sides:
         return ""
     words = place.split()

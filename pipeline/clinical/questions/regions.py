@@ -7,14 +7,13 @@ Words come from ``libs/postlocation_lib.csv`` (places, the zones they cover) and
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from enum import Enum
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.core.errors import ConfigError
+from pipeline.clinical.lexicon import read_rows
 from pipeline.core.resources import resource_path
 
 _WHOLE_LUNG = "lung"
@@ -58,7 +57,7 @@ class Regions:
         self._places, self._keywords = _load_places(places)
         self._rewrites = {
             tuple(row["from"].split()): tuple(row["to"].split())
-            for row in _rows(rewrites, ("from", "to"))
+            for row in read_rows(rewrites, ("from", "to"))
         }
         self._longest = max(map(len, (*self._keywords, *self._rewrites)), default=1)
         self.parts = lru_cache(maxsize=65_536)(self._parse)
@@ -167,11 +166,11 @@ def _sided(place: Place) -> tuple[str, ...]:
 def _load_places(path: Path) -> tuple[list[Place], dict[tuple[str, ...], Place]]:
     places: list[Place] = []
     keywords: dict[tuple[str, ...], Place] = {}
-    for row in _rows(path, ("post_location", "relate_keyword")):
+    for row in read_rows(path, ("post_location", "relate_keyword")):
         words = [word.strip().lower() for word in row["relate_keyword"].split(";") if word.strip()]
-        zones = frozenset(z.strip() for z in (row.get("zones") or "").split(";") if z.strip())
+        zones = frozenset(zone for zone in row.get("zones", "").split(";") if zone)
         place = Place(
-            row["post_location"].strip().lower(),
+            row["post_location"].lower(),
             zones or frozenset(words),
             row.get("midline") == "yes",
             row.get("choice") == "yes",
@@ -180,15 +179,6 @@ def _load_places(path: Path) -> tuple[list[Place], dict[tuple[str, ...], Place]]
         for word in words:
             keywords.setdefault(tuple(word.split()), place)
     return places, keywords
-
-
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in columns if name not in (reader.fieldnames or ())]
-        if missing:
-            raise ConfigError(f"{path.name} has no column {', '.join(missing)}")
-        yield from ({key: value or "" for key, value in row.items() if key} for row in reader)
 
 
 @cache

@@ -69,7 +69,8 @@ def _clear(study: Study, context: Context) -> Iterator[Candidate]:
         held = (*study.positive.values(), *study.uncertain.values())
         if all(
             other.location
-            and context.regions.relation(other.location, item.location) is Relation.APART
+            and context.regions.relation(context.place(finding.name, other.location), item.location)
+            is Relation.APART
             for finding in held
             for other in finding.instances
         ):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.clinical.lexicon import read_rows
 from pipeline.core.errors import ConfigError
 from pipeline.core.resources import resource_path
 
@@ -28,18 +28,13 @@ class Templates:
     def __init__(self, path: Path) -> None:
         self._by_id: dict[str, Template] = {}
         self._wordings: dict[str, list[Template]] = {}
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise ConfigError(f"{path.name} has no column {', '.join(missing)}")
-            for row in reader:
-                name = row["template_id"]
-                if name in self._by_id:
-                    raise ConfigError(f"{path.name} holds template {name} twice")
-                template = Template(name, row["question_type"], row["question"], row["answer"])
-                self._by_id[name] = template
-                self._wordings.setdefault(row["base"] or name, []).append(template)
+        for row in read_rows(path, _COLUMNS):
+            name = row["template_id"]
+            if name in self._by_id:
+                raise ConfigError(f"{path.name} holds template {name} twice")
+            template = Template(name, row["question_type"], row["question"], row["answer"])
+            self._by_id[name] = template
+            self._wordings.setdefault(row["base"] or name, []).append(template)
 
     def __getitem__(self, name: str) -> Template:
         return self._by_id[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import Enum
+from functools import lru_cache
 
 from pipeline.clinical.questions.candidate import Candidate, Context
 from pipeline.clinical.questions.draw import Draw
@@ -39,9 +40,16 @@ def read_view(study: Study) -> View:
     A record that names an image whose view is empty is ``OTHER``: the metadata was there and
     could not say that it is frontal. Without an image an empty view is ``UNKNOWN``.
     """
-    text = " ".join(re.sub(r"[^a-z]+", " ", study.view.lower()).split())
+    view = parse_view(study.view)
+    return View.OTHER if view is View.UNKNOWN and study.dicom_id else view
+
+
+@lru_cache(maxsize=1024)
+def parse_view(text: str) -> View:
+    """The view that metadata calls ``text``, such as ``antero-posterior``, ``PA`` or ``LL``."""
+    text = " ".join(re.sub(r"[^a-z]+", " ", text.lower()).split())
     if text in _MISSING:
-        return View.OTHER if study.dicom_id else View.UNKNOWN
+        return View.UNKNOWN
     if _LATERAL.search(text):
         return View.OTHER
     for wording, view in _WORDS.items():
