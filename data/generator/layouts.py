@@ -78,11 +78,9 @@ def full(note: Note, rng: random.Random) -> str:
     if note.recommendation:
         text += section("RECOMMENDATION(S)", note.recommendation)
     if note.call:
-        text += section(
-            "NOTIFICATION",
-            f"The finding of {note.call} was discussed by Dr. {BLANK} with Dr. {BLANK} by "
-            f"telephone at {rng.randrange(1, 12)}:{rng.randrange(10, 60)} PM, five minutes after discovery.",
-        )
+        time = f"{rng.randrange(1, 12)}:{rng.randrange(10, 60)} PM"
+        told = f"The finding of {note.call} was discussed by Dr. {BLANK} with Dr. {BLANK}"
+        text += section("NOTIFICATION", f"{told} by telephone at {time}, soon after discovery.")
     return text
 
 

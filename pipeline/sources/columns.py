@@ -27,6 +27,9 @@ SECTION_FIELDS: Final = (
 ROW_NUMBER: Final = "#"
 """``columns: {id: "#"}`` takes the row number as the id, for tables that have none."""
 
+_LONGEST_NAME: Final = 60
+_MOST_NAMES: Final = 40
+
 _NOT_MAPPED: Final = frozenset({"images", "source", "labels", "encoding", "at", "problem"})
 
 _ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -124,4 +127,13 @@ def _simple(name: str) -> str:
 
 
 def _missing(path: Path, what: str, present: list[str]) -> str:
-    return f"{path.name} has {what}; it has {', '.join(present)}: map with columns: {{FIELD: NAME}}"
+    return (
+        f"{path.name} has {what}; it has {say_columns(present)}: map with columns: {{FIELD: NAME}}"
+    )
+
+
+def say_columns(names: list[str]) -> str:
+    """Names of columns for a message; not what a first line of report text would put there."""
+    if any(len(name) > _LONGEST_NAME or name.rstrip().endswith(".") for name in names):
+        return f"a first line of {len(names)} cells that are no column names"
+    return ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")

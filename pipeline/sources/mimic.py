@@ -66,8 +66,8 @@ class MimicSource(Source):
 
     def metadata_files(self) -> MetadataFiles:
         """The tables that are joined."""
-        folders = dataset_folders(self.reports_folder())
-        return find_metadata(self.config.metadata, folders)
+        folders = (*dataset_folders(self.reports_folder()), *dataset_folders(self.folder))
+        return find_metadata(self.config.metadata, list(dict.fromkeys(folders)))
 
     def _metadata_inputs(self) -> list[dict[str, Any]]:
         return [file_input(path, "metadata") for path in self.metadata_files().found]

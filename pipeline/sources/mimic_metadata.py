@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.core.errors import ConfigError
+from pipeline.sources.columns import say_columns
 from pipeline.sources.mimic_files import MetadataFiles
 
 CHEXPERT_LABELS: Final = (
@@ -213,7 +214,7 @@ def _picker(path: Path, header: list[str], columns: Sequence[str]) -> Any:
     missing = [name for name in columns if name not in header]
     if missing:
         raise ConfigError(
-            f"{path.name} has no column {', '.join(missing)}; it has {', '.join(header) or 'none'}"
+            f"{path.name} has no column {', '.join(missing)}; it has {say_columns(header) or 'none'}"
         )
     return itemgetter(*(header.index(name) for name in columns))
 
