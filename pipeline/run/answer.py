@@ -11,7 +11,7 @@ import pipeline
 from pipeline.core.errors import DataError, PipelineError
 from pipeline.core.jsonl import dump_line, load_line
 from pipeline.core.records import Record, child_id
-from pipeline.llm.types import Ask, Reply, Request
+from pipeline.llm.types import Ask, Deferred, Reply, Request
 from pipeline.run.store import Chunk
 from pipeline.stages.base import RecordStage, Reject, Result
 
@@ -38,6 +38,7 @@ class Answerer:
 
         Raises:
             PipelineError: something that concerns the whole run, such as a wrong key.
+            Deferred: its reply will come by batch.
         """
         record: Record = load_line(line)
         record_id = str(record["id"])
@@ -45,7 +46,7 @@ class Answerer:
             result = await self.stage.process(record, self._asker(record_id))
         except DataError as error:
             result = Reject(error.reason, error.detail)
-        except PipelineError:
+        except (PipelineError, Deferred):
             raise
         except Exception as error:
             result = Reject("error", _where(error))

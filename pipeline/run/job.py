@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pipeline
 from pipeline.core.errors import ConfigError, ResumeMismatch
+from pipeline.llm.governance import open_gate
 from pipeline.run.exporting import notice, write_exports
 from pipeline.run.folder import RunFolder
 from pipeline.run.progress import Reporter
@@ -59,8 +61,9 @@ def run_job(
             folder.guard()
         _check_space(folder.root)
         _describe(folder, recipe, source)
+        gate = open_gate(source.data_class, recipe.governance, Path(recipe.folder))
         runner = Runner(
-            folder, recipe, source, selection=selection, workers=workers, reporter=reporter
+            folder, recipe, source, gate, selection=selection, workers=workers, reporter=reporter
         )
         result = runner.run()
         exports = write_exports(folder, recipe, source.data_class)
@@ -134,8 +137,10 @@ def _check_space(path: Path) -> None:
 
 def _describe(folder: RunFolder, recipe: Recipe, source: Source) -> None:
     """Write ``run.json``: what this run is, in full."""
+    run_id = folder.read()["run_id"] if folder.exists() else uuid.uuid4().hex
     folder.write(
         {
+            "run_id": run_id,
             "recipe": recipe.model_dump(mode="json"),
             "data_class": source.data_class,
             "notice": notice(source.data_class),

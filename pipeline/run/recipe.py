@@ -30,6 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pipeline.core.errors import ConfigError
 from pipeline.core.resources import resource_path
 from pipeline.llm.config import BackendConfig, parse_backend
+from pipeline.llm.governance import GovernanceConfig
 from pipeline.sources.config import SourceConfig
 from pipeline.stages.base import RecordStage
 from pipeline.stages.registry import StageType, stage_type
@@ -80,11 +81,17 @@ class StageEntry(_Model):
 
 
 class Recipe(_Model):
-    """A recipe, checked and resolved: what ``run.json`` keeps."""
+    """A recipe, checked and resolved: what ``run.json`` keeps.
+
+    Attributes:
+        folder: where its file lies; attestations are named relative to it.
+    """
 
     name: str
     description: str = ""
     source: SourceConfig
+    governance: GovernanceConfig = GovernanceConfig()
+    folder: str = "."
     backends: dict[str, BackendConfig] = Field(default_factory=dict)
     stages: tuple[StageEntry, ...]
     exports: tuple[ExportEntry, ...] = ()
@@ -224,7 +231,13 @@ def _resolve(path: Path, data: dict[str, Any], *, everywhere: bool) -> Recipe:
         )
     try:
         recipe = Recipe.model_validate(
-            {"name": path.stem, **data, "backends": backends, "stages": entries}
+            {
+                "name": path.stem,
+                **data,
+                "backends": backends,
+                "stages": entries,
+                "folder": str(path.parent.resolve()),
+            }
         )
     except ValidationError as error:
         raise ConfigError(f"{path}: {_first_problem(error)}") from None

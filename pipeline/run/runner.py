@@ -17,12 +17,13 @@ from typing import Any
 import pipeline
 from pipeline.core.errors import ConfigError, ResumeMismatch, Stopped
 from pipeline.core.jsonl import iter_lines, load_line
+from pipeline.llm.governance import Gate
 from pipeline.run.answer import Answerer, chunk_of
 from pipeline.run.asking import answer_rows
 from pipeline.run.folder import RunFolder
 from pipeline.run.graph import Graph, Staleness
 from pipeline.run.identity import say_changes
-from pipeline.run.models import open_model, plain_ask
+from pipeline.run.models import open_model
 from pipeline.run.pool import WorkerPool, build_stage, stage_spec
 from pipeline.run.progress import Reporter, SilentReporter
 from pipeline.run.recipe import Recipe, StageEntry
@@ -90,6 +91,7 @@ class Runner:
         folder: RunFolder,
         recipe: Recipe,
         source: Source,
+        gate: Gate,
         *,
         selection: Selection | None = None,
         workers: int | None = None,
@@ -98,6 +100,7 @@ class Runner:
         self._folder = folder
         self._recipe = recipe
         self._source = source
+        self._gate = gate
         self._selection = selection or Selection()
         self._workers = workers
         self._reporter = reporter or SilentReporter()
@@ -209,13 +212,10 @@ class Runner:
             return writer.state
 
         async def ask_model() -> Progress:
-            async with open_model(backend, self._folder, self._source.data_class) as model:
-                answerer = Answerer(
-                    stage.name,
-                    build_stage(stage.use, self._graph.params(stage)),
-                    plain_ask(model, backend),
-                    rounds,
-                )
+            run_id = self._folder.read()["run_id"]
+            async with open_model(backend, self._folder, self._gate, run_id, stage.name) as model:
+                worker = build_stage(stage.use, self._graph.params(stage))
+                answerer = Answerer(stage.name, worker, model.ask, rounds)
                 with StageWriter(store, parts, usage=model.usage) as writer:
                     self._reporter.start(stage.name, total, writer.state.rows)
                     rest = islice(lines(stage), writer.state.rows, None)
@@ -274,8 +274,7 @@ class Runner:
         cls = stage.type
         state = merge(store, ids, order, old, fans_out=cls.fans_out)
         state.seconds += fresh.seconds
-        for name, amount in fresh.usage.items():
-            state.usage[name] = state.usage.get(name, 0) + amount
+        state.usage = fresh.usage or state.usage
         sealed = self._seal(stage, store, state, started)
         store.drop_retried()
         return sealed
@@ -291,7 +290,7 @@ class Runner:
             "parts": state.parts,
             "rounds": store.rounds(),
             "versions": {"cxr-pipeline": pipeline.__version__, "python": platform.python_version()},
-            "data_class": self._source.data_class,
+            "governance": self._gate.record(),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "resumed_at": started.isoformat(timespec="seconds"),
             "usage": state.usage,

@@ -227,7 +227,6 @@ class StageWriter:
         make_private_dir(store.folder)
         found = store.progress()
         self.state = found if found is not None and found.parts == parts else Progress(parts)
-        self._used = dict(self.state.usage)
         self._records = _open_at(store.records_path, self.state.records_bytes)
         self._rejects = _open_at(store.rejects_path, self.state.rejects_bytes)
         self._started = clock()
@@ -282,9 +281,7 @@ class StageWriter:
                 os.fsync(file.fileno())
             now = self._clock()
             self.state.seconds = self._spent + now - self._started
-            self.state.usage = {
-                name: self._used.get(name, 0) + amount for name, amount in self._usage().items()
-            } or self._used
+            self.state.usage = self._usage()
             write_json(self._store.folder / PROGRESS, asdict(self.state))
             self._last_commit = now
         except OSError as error:

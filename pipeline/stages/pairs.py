@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.clinical.pairs import PatientStudy, choose_references, read_order
-from pipeline.clinical.questions import is_frontal
+from pipeline.clinical.questions.options import QuestionOptions
+from pipeline.clinical.questions.study import read_study
+from pipeline.clinical.questions.view import is_asked
 from pipeline.core.records import Record
 from pipeline.stages.base import Result, Rows, SetStage, StageParams
 
@@ -34,13 +36,16 @@ class Pairs(SetStage[PairParams]):
 
     def process(self, rows: Rows) -> Iterator[Result]:
         """Pair all studies."""
+        options = QuestionOptions()
         patients: dict[str, list[PatientStudy]] = {}
         positions: dict[str, int] = {}
         for position, row in enumerate(rows):
             positions[row["id"]] = position
             if row.get("subject_id") is not None:
                 study = PatientStudy(
-                    row["id"], read_order(row.get("study_order")), is_frontal(row.get("view"))
+                    row["id"],
+                    read_order(row.get("study_order")),
+                    is_asked(read_study(row), options),
                 )
                 patients.setdefault(row["subject_id"], []).append(study)
         references: dict[str, str] = {}
