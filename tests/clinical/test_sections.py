@@ -91,6 +91,19 @@ CASES: dict[str, tuple[str, dict[str, str]]] = {
         "COMPARISON: None. FINDINGS AND IMPRESSION: Clear.",
         {"findings_impression": "Clear.", "comparison": "None."},
     ),
+    "inside_line_no_full_stop": (
+        "Findings: clear lungs Impression: normal",
+        {"findings": "clear lungs", "impression": "normal"},
+    ),
+    "inside_line_after_upper_case_word": (
+        "COMPARISON: XXXX, XXXX FINDINGS: The lungs are clear.",
+        {"comparison": "XXXX, XXXX", "findings": "The lungs are clear."},
+    ),
+    "inside_line_upper_case": (
+        "COMPARISON: NONE  FINDINGS: CLEAR.  IMPRESSION: NORMAL",
+        {"comparison": "NONE", "findings": "CLEAR.", "impression": "NORMAL"},
+    ),
+    "dated_title": (" IMPRESSION (1/2/2012): Normal.\n", {"impression": "Normal."}),
     "after_the_word_findings": (
         "FINDINGS: No new findings. IMPRESSION: Normal.",
         {"findings": "No new findings.", "impression": "Normal."},
@@ -285,6 +298,14 @@ CASES: dict[str, tuple[str, dict[str, str]]] = {
         BANNER + " AP CHEST, ___.\n \n INDICATION: Pain.\n \n Lungs are clear.\n",
         {"examination": "AP CHEST, ___.", "findings": "Lungs are clear."},
     ),
+    "study_name_above_body": (
+        BANNER + " PA AND LATERAL CHEST\n Lungs are clear.\n \n IMPRESSION: Normal.\n",
+        {"examination": "PA AND LATERAL CHEST", "findings": "Lungs are clear."},
+    ),
+    "study_name_after_indication": (
+        " INDICATION: Pain.\n \n PORTABLE CHEST, ___\n \n The lungs are clear.\n",
+        {"indication": "Pain.", "findings": "The lungs are clear."},
+    ),
     # wet reads and addenda
     "wet_read": (
         " WET READ: ___ ___ 9:02 PM\n  Maybe pneumonia.\n" + RULE + BANNER + BASE,
@@ -353,6 +374,11 @@ CASES: dict[str, tuple[str, dict[str, str]]] = {
     "signature": (BASE + " \n DR. ___\n", {"impression": "Normal chest.", "signature": "DR. ___"}),
     "dictated_by": (BASE + " \n Dictated by: ___, M.D.\n", {"impression": "Normal chest."}),
     "md": (BASE + " \n ___, M.D.\n", {"impression": "Normal chest."}),
+    "md_and_blank": (BASE + " \n ___, MD\n ___\n", {"impression": "Normal chest."}),
+    "blank_at_end": (
+        " IMPRESSION: As seen on\n ___\n",
+        {"impression": "As seen on ___", "signature": ""},
+    ),
     "banner_with_text": (
         "FINAL REPORT  HISTORY: Pain.\n FINDINGS: Clear.\n",
         {"history": "Pain.", "findings": "Clear."},

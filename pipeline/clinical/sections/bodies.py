@@ -103,10 +103,13 @@ def _untitled(text: str, segment: Segment, titled: bool, has_findings: bool) -> 
     placed: list[Segment] = []
     in_body = False
     for start, end in _paragraphs(text, segment.start, segment.end):
+        if not in_body and (name_end := _study_name_end(text, start, end)) > start:
+            placed.append(Segment(EXAMINATION, "study_name", start, name_end))
+            start = name_end
         paragraph = text[start:end]
-        if not in_body and _names_study(paragraph):
-            placed.append(Segment(EXAMINATION, "study_name", start, end))
-        elif not _LETTER.search(paragraph):
+        if not paragraph.strip():
+            continue
+        if not _LETTER.search(paragraph):
             placed.append(Segment(UNASSIGNED, "no_words", start, end))
         elif not has_findings and (in_body or not titled or speaks_of_findings(paragraph)):
             in_body = True
@@ -122,9 +125,12 @@ def _with_body(text: str, segment: Segment) -> list[Segment]:
     if cut is None:
         return [segment]
     body = Segment(FINDINGS, "untitled_body", cut, segment.end)
-    if not text[segment.start : cut].strip():
-        return [body]
-    return [segment._replace(end=cut), body]
+    own_end = _study_name_start(text, segment, cut)
+    return [
+        segment._replace(end=own_end),
+        Segment(EXAMINATION, "study_name", own_end, cut),
+        body,
+    ]
 
 
 def _body_start(text: str, segment: Segment) -> int | None:
@@ -188,13 +194,32 @@ def _without_study_preface(text: str, segments: list[Segment]) -> list[Segment]:
 
 
 def _paragraphs(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The pieces of ``text[start:end]`` between blank lines, without those that are blank."""
-    for gap in _GAP.finditer(text, start, end):
-        if text[start : gap.start()].strip():
-            yield start, gap.start()
-        start = gap.end()
-    if text[start:end].strip():
-        yield start, end
+    """The pieces of ``text[start:end]`` between blank lines, from their first character on."""
+    gaps = [(gap.start(), gap.end()) for gap in _GAP.finditer(text, start, end)]
+    for gap_start, gap_end in [*gaps, (end, end)]:
+        piece = text[start:gap_start].lstrip()
+        if piece:
+            yield gap_start - len(piece), gap_start
+        start = gap_end
+
+
+def _study_name_end(text: str, start: int, end: int) -> int:
+    """Where the study's name ends with which the paragraph begins; ``start`` where with none."""
+    if _names_study(text[start:end]):
+        return end
+    line_end = text.find("\n", start, end)
+    line = text[start:line_end] if line_end >= 0 else ""
+    return line_end if line.isupper() and _names_study(line) else start
+
+
+def _study_name_start(text: str, segment: Segment, cut: int) -> int:
+    """Where, below the section's own text, the name of the study of the body at ``cut`` stands."""
+    if segment.section == "comparison":
+        return cut
+    for number, (start, end) in enumerate(_paragraphs(text, segment.start, cut)):
+        if number > 0 and text[start:end].isupper() and _names_study(text[start:end]):
+            return start
+    return cut
 
 
 def _names_study(paragraph: str) -> bool:

@@ -41,13 +41,18 @@ def extract_sections(text: str) -> SectionedReport:
     spans: dict[str, list[tuple[int, int]]] = {}
     rules: list[tuple[str, str]] = []
     for segment in segments:
+        section, rule, _, _ = segment
         start, end = _trimmed(plain, segment)
         if start == end:
             continue
         piece = " ".join(text[start:end].split())
-        pieces.setdefault(segment.section, []).append(piece)
-        spans.setdefault(segment.section, []).append((start, end))
-        rules.append((segment.section, segment.rule))
+        if section in pieces:
+            pieces[section].append(piece)
+            spans[section].append((start, end))
+        else:
+            pieces[section] = [piece]
+            spans[section] = [(start, end)]
+        rules.append((section, rule))
     sections = {name: " ".join(parts) for name, parts in pieces.items()}
     reading, source = _reading(sections)
     return SectionedReport(sections, spans, [*rules, *empty, ("reading", source)], reading)

@@ -27,6 +27,8 @@ _FIRST_WORD = re.compile(r"[\s*#<\[(-]*([^\W\d_]+(?:\([sS]\))?)")
 _BARE_LENGTH = 45
 _WRAPPED_LENGTH = 55
 """A line at least this long may have been broken in the middle of a sentence."""
+_AHEAD = 15
+"""So many characters after a title show whether the text is in upper case."""
 _INLINE_REACH = 45
 """How far before a colon, in characters, a title inside a line may begin."""
 _STOPS = frozenset(".;,")
@@ -60,7 +62,8 @@ def line_title(body: str, before: str, table: TitleTable) -> tuple[Title, int] |
 def titles_inside(body: str, start: int, begin: int, table: TitleTable) -> Iterator[Event]:
     """Core titles before a colon inside the line, from ``begin`` on; ``start`` is the line's.
 
-    In upper case after anything but an upper-case word, else only after the end of a sentence.
+    Always after the end of a sentence or two blanks; else in upper case where the text around it
+    is not, or with a capital after a word in lower case.
     """
     past = begin
     colon = body.find(":", begin)
@@ -137,9 +140,13 @@ def _continues_sentence(head: str, before: str) -> bool:
 
 def _stands_alone(body: str, at: int, colon: int) -> bool:
     """Whether the words before the colon are a title and not the end of a sentence."""
-    left = body[:at].rstrip() if at < _INLINE_REACH else body[at - _INLINE_REACH : at].rstrip()
+    left = body[max(0, at - _INLINE_REACH) : at]
+    if left.endswith("  "):
+        return True
+    left = left.rstrip()
     if left[-1:] in _SENTENCE_END:
         return True
-    if not body[at:colon].isupper():
-        return False
-    return not left.rsplit(None, 1)[-1].isupper()
+    word = left.rsplit(None, 1)[-1]
+    if body[at:colon].isupper():
+        return not word.isupper() or not body[colon + 1 : colon + _AHEAD].isupper()
+    return body[at].isupper() and word.islower()

@@ -38,12 +38,14 @@ def without_signature(text: str, segments: list[Segment]) -> list[Segment]:
     if not segments or segments[-1].section not in READ | {ADDENDUM}:
         return segments
     last = segments[-1]
-    end = start = last.start + len(text[last.start : last.end].rstrip())
-    while (line := text.rfind("\n", last.start, start)) >= 0:
-        body = text[line + 1 : start].strip()
-        if body and (len(body) > _LONGEST_SIGNATURE or not _SIGNATURE.fullmatch(body)):
+    end = start = cursor = last.start + len(text[last.start : last.end].rstrip())
+    while (line := text.rfind("\n", last.start, cursor)) >= 0:
+        body = text[line + 1 : cursor].strip()
+        if _is_signature(body):
+            start = line
+        elif body.strip("_ "):
             break
-        start = line
+        cursor = line
     if not text[start:end].strip():
         return segments
     return [
@@ -51,3 +53,7 @@ def without_signature(text: str, segments: list[Segment]) -> list[Segment]:
         last._replace(end=start),
         Segment("signature", "signature_line", start, last.end),
     ]
+
+
+def _is_signature(body: str) -> bool:
+    return 0 < len(body) <= _LONGEST_SIGNATURE and _SIGNATURE.fullmatch(body) is not None
