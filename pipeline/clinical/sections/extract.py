@@ -13,7 +13,6 @@ from pipeline.clinical.sections.model import (
     IMPRESSION,
     WET_READ,
     SectionedReport,
-    Segment,
 )
 from pipeline.clinical.sections.scan import plain_layout, scan
 from pipeline.clinical.sections.trim import without_signature, without_stamp
@@ -40,32 +39,26 @@ def extract_sections(text: str) -> SectionedReport:
     pieces: dict[str, list[str]] = {}
     spans: dict[str, list[tuple[int, int]]] = {}
     rules: list[tuple[str, str]] = []
-    for segment in segments:
-        section, rule, _, _ = segment
-        start, end = _trimmed(plain, segment)
-        if start == end:
+    for section, rule, begin, end in segments:
+        part = plain[begin:end]
+        if section == WET_READ:
+            part = without_stamp(part)
+        bare = part.strip()
+        if not bare:
             continue
-        piece = " ".join(text[start:end].split())
+        start = end - len(part) + part.index(bare[0])
+        span = (start, start + len(bare))
+        piece = " ".join((bare if plain is text else text[slice(*span)]).split())
         if section in pieces:
             pieces[section].append(piece)
-            spans[section].append((start, end))
+            spans[section].append(span)
         else:
             pieces[section] = [piece]
-            spans[section] = [(start, end)]
+            spans[section] = [span]
         rules.append((section, rule))
     sections = {name: " ".join(parts) for name, parts in pieces.items()}
     reading, source = _reading(sections)
     return SectionedReport(sections, spans, [*rules, *empty, ("reading", source)], reading)
-
-
-def _trimmed(text: str, segment: Segment) -> tuple[int, int]:
-    """The span of the segment without blanks at its ends or the stamp of a wet read."""
-    piece = text[segment.start : segment.end]
-    if segment.section == WET_READ:
-        piece = without_stamp(piece)
-    bare = piece.lstrip()
-    start = segment.end - len(bare)
-    return start, start + len(bare.rstrip())
 
 
 def _reading(sections: dict[str, str]) -> tuple[str, str]:
