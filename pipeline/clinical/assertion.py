@@ -21,6 +21,7 @@ _AFTER = {
     "resolved_after": "absent",
     "possible_after": "uncertain",
 }
+_LASTING = frozenset({"old", "healed", "old healed", "chronic", "residual"})
 _RUN_ENDS = frozenset({"verb", "start", "stop", "link", "with"})
 
 
@@ -38,8 +39,9 @@ _TRIGGERS = frozenset(_REACHING) | frozenset(_AFTER) | {"link"}
 def _reach_forward(clause: list[Phrase]) -> None:
     active: dict[str, str] = {}
     later_core = _core_follows(clause)
+    listed = False  # the trigger announces a list (*differential includes*)
     for index, phrase in enumerate(clause):
-        if active and index and _restarts(clause, index):
+        if active and index and not listed and _restarts(clause, index):
             active.pop("absent", None)
             active.pop("uncertain", None)
         for join in phrase.joins:
@@ -49,6 +51,7 @@ def _reach_forward(clause: list[Phrase]) -> None:
                 status = _REACHING.get(role)
                 if role == "link" and value:
                     status = _REACHING[value]
+                listed = listed or value == "list"
                 if status is None:
                     continue
                 if f"{role}_after" in join.entry.roles and not later_core[index]:
@@ -78,7 +81,7 @@ def _restarts(clause: list[Phrase], index: int) -> bool:
     if "and" in roles and "link" in roles:
         return True
     first = phrase.parts[0].entry if phrase.parts else None
-    if first is None or not (first.level or first.change):
+    if first is None or not (first.level or first.change or first.kind in _LASTING):
         return False
     return not any("or" in later.roles for later in clause[index + 1 :])
 

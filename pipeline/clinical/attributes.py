@@ -51,6 +51,11 @@ class Found:
                 self.places.append(sites)
 
     @property
+    def placed(self) -> bool:
+        """Whether a place is named; *pulmonary* names none."""
+        return any(p.entry.site and p.entry.site.name for group in self.places for p in group)
+
+    @property
     def regions(self) -> Iterator[str]:
         """The regions of all sites, in order."""
         return (p.entry.site.region for group in self.places for p in group if p.entry.site)
@@ -70,7 +75,7 @@ def gather(clause: list[Phrase], index: int, core: Part, group: str) -> Found:
         from_left(clause, index, found)
     if parts[-1] is core or (after and parts[-1] is after[-1]):
         from_right(clause, index, found)
-    if not found.places:
+    if not found.placed:
         _from_subject(clause, index, found, group)
     return found
 
@@ -94,7 +99,7 @@ def from_left(clause: list[Phrase], index: int, found: Found) -> None:
         roles = clause[at].roles
         other = clause[at - 1]
         joined = not _JOINING.isdisjoint(roles) or "of" in roles
-        if not joined or other.core or other.normal is not None or not other.parts:
+        if not joined or other.solid or other.normal is not None or not other.parts:
             return
         if not _BLOCKING.isdisjoint(roles) or "verb" in roles:
             return
@@ -112,7 +117,7 @@ def from_right(clause: list[Phrase], index: int, found: Found) -> None:
         roles = phrase.roles
         if not _BLOCKING.isdisjoint(roles) or phrase.normal is not None:
             return
-        if phrase.core:
+        if phrase.solid:
             if not _PLACING.isdisjoint(roles) and "verb" not in roles:
                 found.take(_leading_sites(phrase))
             return
@@ -147,7 +152,7 @@ def _from_subject(clause: list[Phrase], index: int, found: Found, group: str) ->
     """*The left base* shows atelectasis; *in the left base* there is atelectasis."""
     for at in range(index - 1, -1, -1):
         phrase = clause[at]
-        if phrase.core or "link" in clause[at + 1].roles:
+        if phrase.solid or "link" in clause[at + 1].roles:
             return
         if phrase.site:
             fits = [
@@ -161,30 +166,36 @@ def _from_subject(clause: list[Phrase], index: int, found: Found, group: str) ->
 def places_text(places: list[list[Part]], finding: Finding | None) -> tuple[str, ...]:
     """The sites as text: one term per phrase, half terms completed by their neighbour.
 
-    ``right middle`` + ``lower lobes`` gives ``right middle lobe`` and ``right lower lobe``. Words
-    that the finding's name says already, and *heart* or *lungs* for findings of the whole heart or
-    of both lungs, are left out.
+    ``right middle`` + ``lower lobes`` gives ``right middle lobe`` and ``right lower lobe``; both of
+    a pair (``lung bases``) are ``bilateral`` unless a side is named. Words that the finding's name
+    says already, and *heart* or *lungs* for findings of the whole heart or of both lungs, are left
+    out.
     """
     terms: list[str] = []
     halves: list[list[str]] = []
     side = ""
     for group in places:
         names: list[str] = []
-        complete = False
+        complete = pair = False
         for part in group:
             site = part.entry.site
-            if site is None or not _tells(site, finding):
+            if site is None:
+                continue
+            pair = pair or (site.side == "bilateral" and site.name[:2] != "bi")
+            if not _tells(site, finding):
                 continue
             complete = complete or site.group != "any"
             if site.name not in names and not (names and site.name in names[-1].split()):
                 names.append(site.name)
-        if not names:
+        if not names and not pair:
             continue
-        if names[0] in _SIDES:
-            side = names[0]
+        if any(name in _SIDES for name in names):
+            side = next(name for name in names if name in _SIDES)
         elif side and halves and complete:
             names.insert(0, side)
-        if not complete:
+        elif pair and not (names and names[0].startswith("both")):
+            names.insert(0, "bilateral")
+        if not complete and not pair:
             halves.append(names)
             continue
         terms.extend(_completed(half, names) for half in halves)
@@ -201,7 +212,9 @@ def _tells(site: Site, finding: Finding | None) -> bool:
         return True
     usual = finding.location
     if site.region == usual == "heart" or (usual == "lungs" and site.region == "lung"):
-        return site.side != "" and site.name in _SIDES
+        return False
+    if usual == "heart" and finding.kind == "device" and site.group in ("vessel", "heart"):
+        return False  # where the leads end, not where the device is
     return site.name not in finding.name
 
 

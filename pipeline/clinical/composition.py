@@ -23,6 +23,15 @@ def result_of(rulebook: Rulebook, head: Part, state: Part) -> Composition | None
     return None
 
 
+def _about(rulebook: Rulebook, head: Part, state: Part) -> Composition | None:
+    """*Aortic calcification and ectasia*: the site inside a finding's wording."""
+    site = head.entry.about
+    if site is None:
+        return None
+    table = rulebook.compositions
+    return next((m for n in state.entry.states if (m := table.get((site.region, n)))), None)
+
+
 def heads_of(
     rulebook: Rulebook, clause: list[Phrase], index: int, state: Part
 ) -> list[tuple[int, list[Part]]]:
@@ -38,14 +47,14 @@ def heads_of(
         return [p for p in candidates if p is not state and result_of(rulebook, p, state)]
 
     if own := fits(parts[at + 1 :]):
-        return [(index, own), *_listed_after(rulebook, clause, index, state)]
+        return [(index, own[-1:]), *_listed_after(rulebook, clause, index, state)]
     if own := fits(parts[:at]):
-        return [(index, own)]
+        return [(index, own[-1:])]
     behind: list[tuple[int, list[Part]]] = []
     for later in range(index + 1, len(clause)):
         roles = clause[later].roles
         attached = not _ATTACHING.isdisjoint(roles) and "verb" not in roles and not behind
-        if not attached and _LISTING.isdisjoint(roles):
+        if not attached and (_LISTING.isdisjoint(roles) or clause[index].site):
             break
         fit = fits(clause[later].parts)
         if fit:
@@ -53,6 +62,17 @@ def heads_of(
         elif behind or not attached:
             break
     return behind or _before(clause, index, fits)
+
+
+def listed_head(
+    rulebook: Rulebook, clause: list[Phrase], index: int, state: Part
+) -> Composition | None:
+    """What a state listed behind a finding says about the site in that finding's own words."""
+    phrase = clause[index]
+    if index == 0 or phrase.parts[0] is not state or {"and", "or"}.isdisjoint(phrase.roles):
+        return None
+    candidates = (_about(rulebook, part, state) for part in clause[index - 1].parts)
+    return next((made for made in candidates if made is not None), None)
 
 
 def _listed_after(

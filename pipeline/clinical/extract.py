@@ -49,6 +49,7 @@ def read_report(text: str, root: Path | None = None) -> Reading:
             image was taken or what it was compared with (``INDICATION:`` ...) are passed over.
         root: the folder of rules; the packaged English ones by default.
     """
+    rulebook = load_rulebook(root)
     mentions: list[Mention] = []
     skipping = False
     for start, end in split_sentences(text):
@@ -62,10 +63,30 @@ def read_report(text: str, root: Path | None = None) -> Reading:
                 skipping = False
         if skipping:
             continue
-        for mention in _read(sentence, root):
+        found = _read(sentence, root)
+        before = mentions[-1] if mentions else None
+        refers = before is not None and sentence.lstrip().lower().startswith(rulebook.anaphors)
+        for mention in found:
             first, last = mention.span
-            mentions.append(replace(mention, span=(first + start, last + start)))
+            place = mention.location
+            if (
+                before is not None
+                and refers
+                and not place
+                and _same_area(rulebook, before, mention)
+            ):
+                place = before.location
+            mentions.append(replace(mention, location=place, span=(first + start, last + start)))
     return Reading(text, tuple(mentions))
+
+
+def _same_area(rulebook: Rulebook, one: Mention, two: Mention) -> bool:
+    """Whether both are findings of one area, so that a place may carry over."""
+    lexicon = rulebook.lexicon
+    first, second = lexicon.by_name.get(one.name), lexicon.by_name.get(two.name)
+    if first is None or second is None or second.location == "lungs" or one.status == "absent":
+        return False
+    return lexicon.groups.get(first.location) == lexicon.groups.get(second.location)
 
 
 @lru_cache(maxsize=50_000)

@@ -36,15 +36,21 @@ def label_report(text: str, root: Path | None = None) -> ReportLabels:
 
 
 def label_mentions(mentions: tuple[Mention, ...], root: Path | None = None) -> ReportLabels:
-    """Labels that follow from mentions; stated beats doubted, doubted beats denied."""
+    """Labels that follow from mentions; stated beats doubted, doubted beats denied.
+
+    A finding that is only *borderline* is a doubted one here: readers disagree on it.
+    """
     by_name = load_rulebook(root).lexicon.by_name
     found: dict[str, dict[str, list[Mention]]] = {}
     for mention in mentions:
         finding = by_name.get(mention.name)
         if finding is None:
             continue
+        status = mention.status
+        if status == "present" and mention.level == ("borderline",):
+            status = "uncertain"
         for name in finding.classes:
-            found.setdefault(name, {}).setdefault(mention.status, []).append(mention)
+            found.setdefault(name, {}).setdefault(status, []).append(mention)
     decided = {
         name: next(s for s in ("present", "uncertain", "absent", "") if s in by_status or not s)
         for name, by_status in found.items()

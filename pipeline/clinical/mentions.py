@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from pipeline.clinical.assertion import assert_clause, subject_run
 from pipeline.clinical.attributes import Found, from_left, from_right, gather, places_text
-from pipeline.clinical.composition import heads_of, result_of
+from pipeline.clinical.composition import heads_of, listed_head, result_of
 from pipeline.clinical.phrases import Part, Phrase, clauses, scan
-from pipeline.clinical.rulebook import Rulebook
+from pipeline.clinical.rulebook import Composition, Rulebook
 from pipeline.clinical.sentences import lower, words
 
 CLEAR = "clear"
@@ -69,7 +69,7 @@ def read_sentence(rulebook: Rulebook, sentence: str) -> tuple[Mention, ...]:
             continue
         assert_clause(clause)
         drafts = _read_clause(rulebook, clause)
-        _share_places(rulebook, clause, drafts)
+        _share(rulebook, clause, drafts)
         for draft in drafts:
             found = draft.found
             mentions.append(
@@ -132,36 +132,45 @@ def _composed(
     Adds to ``renamed`` where a finding starts that has a more special name now.
     """
     phrase = clause[index]
-    for at, heads in heads_of(rulebook, clause, index, state):
-        done: set[str] = set()
+    groups = heads_of(rulebook, clause, index, state)
+    for at, heads in groups:
         for head in heads:
             made = result_of(rulebook, head, state)
-            if made is None or made.result in done:
+            if made is None or (made.mode == "alone" and _has_device(rulebook, clause)):
                 continue
-            if made.mode == "alone" and _has_device(rulebook, clause):
-                continue
-            done.add(made.result)
             if head.entry.finding and made.mode == "replace":
                 renamed.add(head.start)
             found = Found()
             found.take(p for p in phrase.parts if not p.entry.finding)
-            if at != index:
-                sites = [p for p in clause[at].parts if p.entry.site is not None]
-                found.places.insert(0, sites) if at < index else found.places.append(sites)
+            for other in range(index + 1, at + 1):
+                if not clause[other].solid or other == at:
+                    found.take(p for p in clause[other].parts if p.entry.site is not None)
+            if at < index:
+                found.take([p for p in clause[at].parts if p.entry.site is not None], front=True)
             if at <= index:
                 from_left(clause, at, found)
             from_right(clause, max(at, index), found)
-            doubted = made.mode == "uncertain" and phrase.status == "present"
-            yield _Draft(
-                made.result,
-                index,
-                "uncertain" if doubted else phrase.status,
-                state.entry.phrase if doubted else phrase.trigger,
-                "site + state",
-                found,
-                min(state.start, head.start),
-                max(state.end, head.end),
-            )
+            yield _draft_of(made, phrase, index, state, head, found)
+    if not groups and (made := listed_head(rulebook, clause, index, state)) is not None:
+        found = Found()
+        found.take(phrase.parts)
+        yield _draft_of(made, phrase, index, state, state, found)
+
+
+def _draft_of(
+    made: Composition, phrase: Phrase, index: int, state: Part, head: Part, found: Found
+) -> _Draft:
+    doubted = made.mode == "uncertain" and phrase.status == "present"
+    return _Draft(
+        made.result,
+        index,
+        "uncertain" if doubted else phrase.status,
+        state.entry.phrase if doubted else phrase.trigger,
+        "site + state",
+        found,
+        min(state.start, head.start),
+        max(state.end, head.end),
+    )
 
 
 def _has_device(rulebook: Rulebook, clause: list[Phrase]) -> bool:
@@ -225,25 +234,61 @@ def _deny(rulebook: Rulebook, drafts: list[_Draft], phrases: list[int], word: Pa
     """Findings that are said to be normal: *vascular engorgement within limits of normal*."""
     for draft in drafts:
         finding = rulebook.lexicon.by_name.get(draft.name)
-        if draft.phrase in phrases and draft.status == "present":
-            if finding is not None and finding.kind == "finding":
-                draft.status, draft.trigger = "absent", word.entry.phrase
+        known = finding is not None and finding.kind == "finding"
+        if known and draft.phrase in phrases and draft.status == "present":
+            draft.status, draft.trigger = "absent", word.entry.phrase
 
 
-def _share_places(rulebook: Rulebook, clause: list[Phrase], drafts: list[_Draft]) -> None:
-    """Lung findings listed or linked with another share its place when they have none."""
-    by_name = rulebook.lexicon.by_name
+def _share(rulebook: Rulebook, clause: list[Phrase], drafts: list[_Draft]) -> None:
+    """Findings that are listed or linked with another share its attributes when they have none.
 
-    def local(draft: _Draft) -> bool:
-        return draft.name != CLEAR and by_name[draft.name].location in ("lung", "pleura")
+    *Small left effusion and atelectasis* share the place; *mild atelectasis or scarring* are
+    readings of one thing and share all; what turns out to be *artifact* is no finding.
+    """
+    lexicon = rulebook.lexicon
+
+    def area(draft: _Draft) -> str:
+        finding = lexicon.by_name.get(draft.name)
+        return lexicon.groups.get(finding.location, "any") if finding is not None else CLEAR
+
+    def whole(draft: _Draft) -> bool:
+        finding = lexicon.by_name.get(draft.name)
+        return finding is None or finding.location in ("lungs", "heart")
 
     for at, draft in enumerate(drafts):
-        if draft.found.places or not local(draft):
+        if draft.name == CLEAR:
             continue
-        earlier = next((other for other in reversed(drafts[:at]) if local(other)), None)
-        if earlier is not None and earlier.found.places and earlier.status != "absent":
-            draft.found.places = earlier.found.places
-        elif at + 1 < len(drafts):
-            later = drafts[at + 1]
-            if later.found.attached and "verb" not in clause[later.phrase].roles:
-                draft.found.places = later.found.places
+        roles = clause[draft.phrase].roles
+        found = draft.found
+        before = drafts[at - 1] if at else None
+        if before is not None and before.name != CLEAR and before.phrase < draft.phrase:
+            shadow = lexicon.by_name[draft.name].kind == "artifact" and "link" in roles
+            if shadow and draft.status == before.status == "present":
+                before.status, before.trigger = "hypothetical", draft.name
+            if "or" in roles and not found.levels and not found.change:
+                found.levels = before.found.levels
+                found.kinds = found.kinds or before.found.kinds
+        if found.placed or whole(draft):
+            continue
+        for other in reversed(drafts[:at]):
+            if other.status == "absent" or not other.found.placed or whole(other):
+                continue
+            if area(other) == area(draft) or ("link" in roles and area(other) == "any"):
+                found.places = other.found.places
+                break
+        if not found.placed and at + 1 < len(drafts):
+            other = drafts[at + 1]
+            if other.found.attached and area(other) == area(draft):
+                found.places = other.found.places
+        if not found.placed:
+            _usual_site(rulebook, clause, draft)
+
+
+def _usual_site(rulebook: Rulebook, clause: list[Phrase], draft: _Draft) -> None:
+    """*Tortuous aorta with atherosclerosis*: the usual site, when the clause names it."""
+    usual = rulebook.lexicon.by_name[draft.name].location
+    for phrase in clause:
+        for part in phrase.parts:
+            if part.entry.site is not None and part.entry.site.region == usual:
+                draft.found.places = [[part]]
+                return

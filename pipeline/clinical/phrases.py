@@ -33,6 +33,8 @@ class Phrase:
         roles: all roles of ``joins``.
         parts: the known wordings, in order.
         core: whether a part names a finding or state; likewise ``site`` and ``normal``.
+        solid: whether it is more than a place or degree for another phrase (*small* may be a state
+            of lung volumes, but is a mere degree in *small area of*).
         status: one of `pipeline.clinical.assertion.STATUSES`.
         trigger: the words that decided the status.
     """
@@ -41,6 +43,7 @@ class Phrase:
     roles: dict[str, str]
     parts: list[Part] = field(default_factory=list)
     core: bool = False
+    solid: bool = False
     site: bool = False
     normal: str | None = None
     status: str = "present"
@@ -77,6 +80,7 @@ def scan(rulebook: Rulebook, tokens: list[str]) -> list[Phrase]:
         current.parts.append(part)
         if entry.finding or entry.states:
             current.core = True
+            current.solid = current.solid or bool(entry.finding) or not entry.level
         if entry.site is not None:
             current.site = True
         if "normal" in entry.roles:
@@ -93,6 +97,10 @@ def clauses(phrases: list[Phrase]) -> list[list[Phrase]]:
     spoken = False  # the clause has said something already: a verb, a denial, a normal state
     for index, phrase in enumerate(phrases):
         if current and _breaks(phrases, index, spoken):
+            if not (spoken or "stop" in phrase.roles or any(p.solid for p in current)):
+                current.append(phrase)  # a place in front: in the left base there is ...
+                spoken = True
+                continue
             groups.append(current)
             current, spoken = [], False
         current.append(phrase)

@@ -26,7 +26,7 @@ ROLES = frozenset(
         "negation", "negation_after", "resolved", "resolved_after", "possible", "possible_after",
         "probable", "probable_after", "hypothetical", "history", "normal", "stop", "start", "and",
         "or", "comma", "of", "in", "with", "verb", "seen", "colon", "det", "link", "change",
-        "pseudo", "filler",
+        "pseudo", "filler", "anaphor",
     }
 )  # fmt: skip
 """What a row of ``triggers.csv`` may be; docs/rules.md explains each."""
@@ -48,6 +48,7 @@ class Entry:
         kind: descriptive type (``patchy`` ...), or "".
         change: ``new``, ``increased``, ``decreased`` or ``unchanged``, or "".
         roles: trigger roles with their values.
+        about: the site among a finding's own words (*aortic* in *aortic calcification*).
         inner: entries found inside a finding's own words (``hilar`` in *hilar adenopathy*).
         splits: whether a new phrase begins behind it.
     """
@@ -60,6 +61,7 @@ class Entry:
     kind: str = ""
     change: str = ""
     roles: dict[str, str] = field(default_factory=dict)
+    about: Site | None = None
     inner: tuple[Entry, ...] = ()
     splits: bool = False
 
@@ -83,7 +85,8 @@ class Rulebook:
     """The compiled rules of one language.
 
     ``compositions`` maps (head, modifier) to the result; ``combining`` holds all modifiers, to
-    skip the look-up for other words; ``fillers`` are words without any weight (*very*).
+    skip the look-up for other words; ``fillers`` are words without any weight (*grossly*);
+    ``anaphors`` begin a sentence that goes on about the finding before (*the appearance*).
     """
 
     lexicon: Lexicon
@@ -91,6 +94,7 @@ class Rulebook:
     compositions: Mapping[tuple[str, str], Composition]
     combining: frozenset[str]
     fillers: frozenset[str]
+    anaphors: tuple[str, ...]
 
 
 def load_rulebook(root: Path | None = None) -> Rulebook:
@@ -107,7 +111,7 @@ def _load(root: Path) -> Rulebook:
     lexicon = load_lexicon(root)
     table: dict[str, Entry] = {}
     _add_attributes(table, lexicon)
-    fillers = frozenset(_add_triggers(table, root / "triggers.csv"))
+    apart = list(_add_triggers(table, root / "triggers.csv"))
     for row in read_rows(root / "state_lib.csv", ("wording", "state")):
         entry = _entry(table, row["wording"])
         entry.states = (*entry.states, row["state"])
@@ -126,7 +130,8 @@ def _load(root: Path) -> Rulebook:
         tree=tree,
         compositions=MappingProxyType(compositions),
         combining=frozenset(modifier for _, modifier in compositions),
-        fillers=fillers,
+        fillers=frozenset(phrase for phrase, role in apart if role == "filler"),
+        anaphors=tuple(f"{phrase} " for phrase, role in apart if role == "anaphor"),
     )
 
 
@@ -190,14 +195,14 @@ def _add_attributes(table: dict[str, Entry], lexicon: Lexicon) -> None:
         _entry(table, wording).kind = kind
 
 
-def _add_triggers(table: dict[str, Entry], path: Path) -> Iterator[str]:
-    """Adds all triggers; gives back the fillers, which never reach the tree."""
+def _add_triggers(table: dict[str, Entry], path: Path) -> Iterator[tuple[str, str]]:
+    """Adds all triggers; gives back the phrases (with role) that never reach the tree."""
     for row in read_rows(path, ("phrase", "role", "value")):
         role = row["role"]
         if role not in ROLES:
             raise ConfigError(f"{path}: unknown role {role}")
-        if role == "filler":
-            yield row["phrase"]
+        if role in ("filler", "anaphor"):
+            yield row["phrase"], role
             continue
         entry = _entry(table, row["phrase"])
         if role == "change":
@@ -224,6 +229,8 @@ def _add_inner(table: dict[str, Entry], tree: Tree, lexicon: Lexicon) -> None:
             if part is None:
                 index += 1
                 continue
+            if part.site is not None and entry.about is None:
+                entry.about = part.site
             says = (part.site and part.site.region != usual) or part.level or part.kind
             if says and part.phrase not in entry.finding:
                 found.append(part)
