@@ -233,6 +233,14 @@ def test_a_side_alone_is_a_lung_only_where_the_finding_can_be_in_one() -> None:
     assert pairs["where is the rib fracture?"] == "left area"
 
 
+def test_places_read_as_english() -> None:
+    rec = record({"edema": one("right hilar"), "opacity": one("both lung bases")})
+    found = questions(asked(rec))
+    assert "what abnormalities are seen in the right hilar area?" in found
+    assert "what abnormalities are seen in the lung bases?" in found
+    assert "is there opacity in the lung bases area?" in found
+
+
 def test_the_other_side_is_denied_only_where_certain() -> None:
     def noes(rec: dict[str, Any]) -> set[str]:
         return {question for question, answer in asked(rec) if answer == "no"}

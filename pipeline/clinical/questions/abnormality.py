@@ -8,7 +8,7 @@ from pipeline.clinical.questions.candidate import (
     Candidate,
     Context,
     askable_places,
-    place_words,
+    region_words,
 )
 from pipeline.clinical.questions.draw import Draw
 from pipeline.clinical.questions.regions import Relation
@@ -74,7 +74,7 @@ def _regions(study: Study, draw: Draw, context: Context) -> Iterator[Candidate]:
         found = findings_in(study, location, context)
         if found and all(context.may_ask(finding.name) for finding in found):
             names = tuple(finding.name for finding in found)
-            values = {"names": ", ".join(names), "location": place_words(location)}
+            values = {"names": ", ".join(names), "location": region_words(location)}
             yield Candidate("abnormality.region", values, names)
 
 

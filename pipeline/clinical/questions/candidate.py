@@ -16,6 +16,7 @@ _BARE_SIDES = frozenset({"left", "right", "bilateral"})
 # Sites of the lexicon that the words "left lung" include.
 _CHEST_SITES = frozenset({"", "lung", "pleura"})
 _VOCABULARY_KINDS = frozenset({"finding", "disease"})
+_ADJECTIVE_ENDINGS = ("al", "ar", "ic", "ary")
 
 
 class Candidate(NamedTuple):
@@ -86,8 +87,14 @@ def unique_instances(finding: Finding, attribute: str) -> list[tuple[str, Attrib
 
 def place_words(location: str) -> str:
     """A location as it stands before *area*: no article, no *area* of its own; a side is a lung."""
-    text = location.removeprefix("the ").removesuffix(" area")
+    text = location.removeprefix("the ").removeprefix("both ").removesuffix(" area")
     return f"{text} lung" if text in ("left", "right") else text
+
+
+def region_words(location: str) -> str:
+    """A location as it stands after *in the*: an adjective (*hilar*) needs a noun."""
+    text = place_words(location)
+    return f"{text} area" if text.endswith(_ADJECTIVE_ENDINGS) else text
 
 
 def askable_places(finding: Finding, context: Context) -> list[str]:

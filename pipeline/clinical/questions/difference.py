@@ -105,11 +105,12 @@ def _doubts(study: Study) -> set[str]:
 def _only_in(one: Study, other: Study, context: Context) -> tuple[tuple[str, ...], bool]:
     """Findings of ``one`` that ``other`` lacks, and whether none was left out for doubt."""
     held = (*other.positive, *other.uncertain)
+    shared = {concept(name) for name in other.positive}
     negated = {concept(name) for name in other.negative}
     found: list[str] = []
     is_sure = True
     for name in one.positive:
-        if any(concept(name) == concept(known) for known in other.positive):
+        if concept(name) in shared:
             continue
         is_denied = concept(name) in negated or not context.options.explicit_difference
         is_unknown = any(related(name, known) for known in held)

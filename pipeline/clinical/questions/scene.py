@@ -8,7 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.clinical.questions.abnormality import findings_in, own_locations
-from pipeline.clinical.questions.candidate import Candidate, Context, unique_instances
+from pipeline.clinical.questions.candidate import (
+    Candidate,
+    Context,
+    region_words,
+    unique_instances,
+)
 from pipeline.clinical.questions.difference import compare, describe
 from pipeline.clinical.questions.draw import Draw
 from pipeline.clinical.questions.regions import Relation
@@ -57,7 +62,7 @@ def _regions(study: Study, context: Context) -> Iterator[Candidate]:
         found = findings_in(study, location, context)
         if found and all(context.may_ask(finding.name) for finding in found):
             names = tuple(finding.name for finding in found)
-            values = {"location": _place(location), "description": _joined(list(names))}
+            values = {"location": region_words(location), "description": _joined(list(names))}
             yield Candidate("scene.region", values, names)
 
 
@@ -74,7 +79,7 @@ def _clear(study: Study, context: Context) -> Iterator[Candidate]:
             for finding in held
             for other in finding.instances
         ):
-            yield Candidate("scene.clear", {"location": _place(item.location)}, ("clear",))
+            yield Candidate("scene.clear", {"location": region_words(item.location)}, ("clear",))
 
 
 def _severity(study: Study, context: Context) -> Iterator[Candidate]:
@@ -99,11 +104,6 @@ def _described(finding: Finding) -> str:
 def _phrase(name: str, item: Attributes) -> str:
     words = " ".join(word for word in (item.level, item.type, name) if word)
     return f"{words} ({item.location})" if item.location else words
-
-
-def _place(location: str) -> str:
-    text = location.removeprefix("the ")
-    return f"{text} lung" if text in ("left", "right") else text
 
 
 def _joined(phrases: list[str]) -> str:

@@ -49,7 +49,7 @@ class Study:
     uncertain: dict[str, Finding]
     negative: tuple[str, ...]
     clear: tuple[Attributes, ...]
-    evidence: Mapping[str, Any]
+    evidence: dict[str, Any]
 
     @property
     def key(self) -> str:
@@ -84,8 +84,8 @@ def related(one: str, other: str) -> bool:
 
     Compared by whole words from the end, so *hemopneumothorax* is no *pneumothorax* here.
     """
-    one, other = concept(one), concept(other)
-    return one == other or one.endswith(" " + other) or other.endswith(" " + one)
+    one, other = " " + concept(one), " " + concept(other)
+    return one.endswith(other) or other.endswith(one)
 
 
 def identity(value: Any) -> str:
@@ -107,7 +107,7 @@ def read_study(record: Mapping[str, Any]) -> Study:
     uncertain = _read_findings(record.get("uncertain_entity"))
     opacity_vs_clear = record.get("opacity_vs_clear")
     clear: tuple[Attributes, ...] = ()
-    if isinstance(opacity_vs_clear, Mapping):
+    if isinstance(opacity_vs_clear, dict):
         if "opacity" in opacity_vs_clear and "opacity" not in positive:
             positive["opacity"] = Finding("opacity", _read_sets(opacity_vs_clear["opacity"]))
         if "clear" in opacity_vs_clear:
@@ -125,7 +125,7 @@ def read_study(record: Mapping[str, Any]) -> Study:
         uncertain=uncertain,
         negative=_certain_negatives(negated, positive, uncertain),
         clear=clear,
-        evidence=evidence if isinstance(evidence, Mapping) else {},
+        evidence=evidence if isinstance(evidence, dict) else {},
     )
 
 
@@ -146,18 +146,17 @@ def _certain_negatives(
     """Negated names of which the study holds no kind: *no fracture* beside *rib fracture* goes."""
     if not negated:
         return ()
-    present = [concept(name) for name in (*positive, *uncertain)]
+    # With a blank before, the end of a name is compared by whole words.
+    present = tuple(" " + concept(name) for name in (*positive, *uncertain))
     return tuple(
         name
         for name in negated
-        if not any(
-            other == concept(name) or other.endswith(" " + concept(name)) for other in present
-        )
+        if not any(other.endswith(" " + concept(name)) for other in present)
     )
 
 
 def _read_findings(category: Any) -> dict[str, Finding]:
-    if isinstance(category, Mapping):
+    if isinstance(category, dict):
         return {
             name: Finding(name, _read_sets(value))
             for raw, value in category.items()
@@ -173,15 +172,15 @@ def _read_names(value: Any) -> list[str]:
 
 
 def _read_sets(value: Any) -> tuple[Attributes, ...]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return (_read_set(value),)
     if isinstance(value, (list, tuple)):
-        sets = tuple(_read_set(item) for item in value if isinstance(item, Mapping))
+        sets = tuple(_read_set(item) for item in value if isinstance(item, dict))
         return tuple(dict.fromkeys(sets)) or (_EMPTY,)
     return (_EMPTY,)
 
 
-def _read_set(value: Mapping[str, Any]) -> Attributes:
+def _read_set(value: dict[str, Any]) -> Attributes:
     get = value.get
     return Attributes(_text(get("location")), _text(get("level")), _text(get("type")))
 
