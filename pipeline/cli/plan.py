@@ -18,7 +18,6 @@ def plan(
     rebuild: shared.Rebuild = None,
 ) -> None:
     """Say what ``run`` with the same options would do. Sends nothing and writes nothing."""
-    from rich.console import Console
     from rich.table import Table
 
     from pipeline.run.job import check_same_run
@@ -30,7 +29,7 @@ def plan(
     check_same_run(folder, resolved)
     selection = Selection(only, start, until, tuple(rebuild or ()))
     made = make_plan(folder, resolved, selection)
-    console = Console(soft_wrap=True)
+    console = shared.make_console()
     console.print(
         f"{resolved.source.path}: {made.kind}, {made.reports:,} reports, {made.data_class} data; "
         f"run folder {folder.root}",

@@ -46,12 +46,10 @@ def run(
 
 def carry_out(folder: RunFolder, recipe: Recipe, selection: Selection, workers: int | None) -> None:
     """Run, show progress, and end by saying where things are."""
-    from rich.console import Console
-
     from pipeline.run.job import run_job
     from pipeline.run.progress import reporter_for
 
-    console = Console(soft_wrap=True)
+    console = shared.make_console()
     reporter = reporter_for(console)
     reporter.note(f"{recipe.name}: {recipe.source.path} -> {folder.root}")
     try:

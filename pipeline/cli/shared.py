@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from pipeline.run.folder import RunFolder
     from pipeline.run.recipe import Recipe
 
@@ -47,6 +49,14 @@ def read_recipe(
 
     source = {"path": input_, "limit": limit}
     return load_recipe(name, sets=sets or (), source=source, backend=backend)
+
+
+def make_console() -> Console:
+    """Standard output; where it is no terminal, wide enough that no table is cut."""
+    from rich.console import Console
+
+    console = Console(soft_wrap=True)
+    return console if console.is_terminal else Console(soft_wrap=True, width=160)
 
 
 def folder_for(recipe: Recipe, run_dir: Path | None) -> RunFolder:

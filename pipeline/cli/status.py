@@ -7,7 +7,6 @@ from pipeline.cli import shared
 
 def status(run_dir: shared.RunDir) -> None:
     """Show one row per stage: state, rows, requests, tokens, money, rate."""
-    from rich.console import Console
     from rich.table import Table
 
     from pipeline.run.folder import RunFolder
@@ -15,7 +14,7 @@ def status(run_dir: shared.RunDir) -> None:
 
     folder = RunFolder(run_dir)
     data = folder.read()
-    console = Console()
+    console = shared.make_console()
     table = Table(box=None)
     table.add_column("stage")
     table.add_column("state")

@@ -98,6 +98,11 @@ class RunFolder:
         except OSError as error:
             raise ConfigError(f"cannot create {self.root}: {error.strerror}") from None
 
+    def sweep(self) -> None:
+        """Remove temporary files that a killed process left; the lock must be held."""
+        for path in self.root.rglob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run's lock; the system releases it when the process ends, however it ends.

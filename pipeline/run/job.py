@@ -59,6 +59,7 @@ def run_job(
     with folder.locked():
         if source.data_class == "credentialed":
             folder.guard()
+        folder.sweep()
         _check_space(folder.root)
         _describe(folder, recipe, source)
         gate = open_gate(source.data_class, recipe.governance, Path(recipe.folder))

@@ -32,7 +32,7 @@ ROUNDS = "rounds.json"
 CONSENT = "rebuild"
 RETRIED = ".retried"
 
-COMMIT_SECONDS = 2.0
+COMMIT_SECONDS = 0.5
 """A killed run loses at most this much work of a stage; replies are journaled one by one."""
 
 
