@@ -272,6 +272,15 @@ CASES: dict[str, tuple[str, dict[str, str]]] = {
         " COMPARISON: None.\n The lungs are clear.\n",
         {"comparison": "None.", "findings": "The lungs are clear."},
     ),
+    "body_same_line": (
+        " COMPARISON: None.  The lungs are clear.\n \n IMPRESSION: Normal.\n",
+        {"comparison": "None.", "findings": "The lungs are clear."},
+    ),
+    "comparison_of_two_sentences": (
+        " COMPARISON: ___.  The prior CT showed no effusion.\n \n IMPRESSION: Normal.\n",
+        {"comparison": "___. The prior CT showed no effusion.", "findings": ""},
+    ),
+    "repeated_at_once": (" FINDINGS: FINDINGS: Clear.\n", {"findings": "Clear."}),
     "body_after_empty_comparison": (
         " COMPARISON:\n \n The lungs are clear.\n",
         {"comparison": "", "findings": "The lungs are clear."},

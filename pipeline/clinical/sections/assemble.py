@@ -144,11 +144,10 @@ class _Assembly:
         return FINDINGS if chest else OTHER_STUDY
 
     def _repeats_title(self, event: Event) -> bool:
-        """Whether a title straight after a title of the same kind is text: INDICATION: HISTORY:."""
+        """Whether a title straight after another is text: INDICATION: HISTORY: pain."""
         if self._has_text(event.start):
             return False
-        inside, section = self._inside, event.section
-        return section == inside or (section in OF_PATIENT and inside in OF_PATIENT)
+        return event.section in OF_PATIENT and self._inside in OF_PATIENT
 
     def _after_gap(self, start: int) -> bool:
         """Whether a blank line precedes the line that begins at or just before ``start``."""

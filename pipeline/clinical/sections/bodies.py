@@ -51,6 +51,11 @@ _HOW_MADE = re.compile(
     r"(?:obtained|performed|acquired|submitted|provided|available|reviewed|compared)\b[^.]{0,60}\.?",
     re.IGNORECASE,
 )
+_FIRST_SENTENCE = re.compile(r"[^.\n]{0,80}\.\s+(?=[A-Z])")
+_OF_EARLIER_STUDY = re.compile(
+    r"\b(?:prior|previous|earlier|compar\w+|dated|CT|MRI?|stud(?:y|ies)|radiographs?|exam\w*)\b",
+    re.IGNORECASE,
+)
 _WRAP_WIDTH = 76
 """Lines that are not broken before this many characters end where their sentence ends."""
 _OPENING = 30
@@ -153,7 +158,22 @@ def _body_start(text: str, segment: Segment) -> int | None:
                 sentences = start
         elif (cut := _sentence_on_new_line(text, start, end, of_patient)) is not None:
             return cut
+        elif segment.section == "comparison":
+            cut = _sentence_after_comparison(text, start, end)
+            if cut is not None:
+                return cut
     return None
+
+
+def _sentence_after_comparison(text: str, start: int, end: int) -> int | None:
+    """Where, after the first sentence of a comparison, findings go on in the same line."""
+    first = _FIRST_SENTENCE.match(text, start, end)
+    if first is None:
+        return None
+    rest = text[first.end() : end]
+    if _OF_EARLIER_STUDY.search(rest) or not speaks_of_findings(rest, of_patient=True):
+        return None
+    return first.end()
 
 
 def _sentence_on_new_line(text: str, start: int, end: int, of_patient: bool) -> int | None:
