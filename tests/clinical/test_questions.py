@@ -234,8 +234,15 @@ def test_a_side_alone_is_a_lung_only_where_the_finding_can_be_in_one() -> None:
 
 
 def test_places_read_as_english() -> None:
-    rec = record({"edema": one("right hilar"), "opacity": one("both lung bases")})
+    rec = record(
+        {
+            "edema": one("right hilar"),
+            "opacity": one("both lung bases"),
+            "nodule": one("bilateral ribs"),
+        }
+    )
     found = questions(asked(rec))
+    assert "is there nodule in the ribs area?" in found
     assert "what abnormalities are seen in the right hilar area?" in found
     assert "what abnormalities are seen in the lung bases?" in found
     assert "is there opacity in the lung bases area?" in found
@@ -442,9 +449,30 @@ def test_multiple_choice_offers_only_wrong_answers_that_are_certain() -> None:
     assert by_stem["which of these findings is seen in this image?"] == {"mass", "nodule"}
     assert by_stem["what level is the edema?"] == {"moderate", "severe"}
     assert by_stem["which view is this image taken?"] == {"AP view"}
+    assert not any("area area" in question for question in questions(found))
     wrong = by_stem["where is the edema?"]
     assert "right lower lobe area" in wrong
     assert not wrong & {"left lower lobe area", "left lung base area", "left retrocardiac area"}
+
+
+@pytest.mark.parametrize(
+    ("level", "wrong"),
+    [
+        ("mild to moderate", {"minimal", "mild", "severe"}),
+        ("small", {"moderate", "large"}),
+        ("moderate to large", {"tiny", "small"}),
+        ("6 mm", set()),
+    ],
+)
+def test_wrong_levels_are_of_the_same_scale(level: str, wrong: set[str]) -> None:
+    found = asked(record({"edema": one(None, level)}), types=("level",), multiple_choice=1)
+    offered = {
+        option.partition(". ")[2]
+        for question, _ in found
+        for option in question.partition(" choices: ")[2].split("; ")
+        if option
+    }
+    assert offered - {level} == wrong
 
 
 def test_balance_gives_as_many_yes_as_no() -> None:

@@ -45,7 +45,10 @@ def test_full_sentences_quote_the_report() -> None:
 
 def test_clear_places() -> None:
     rec = record({"nodule": one("left apex")}, clear=one("right lung"))
-    assert scene(rec)["what is seen in the right lung?"] == "the right lung appears clear."
+    assert (
+        scene(rec)["what is seen in the right lung?"]
+        == "the report describes the right lung as clear."
+    )
     doubtful = record({"nodule": one("left apex")}, {"edema": one()}, clear=one("right lung"))
     assert "what is seen in the right lung?" not in scene(doubtful)
 

@@ -88,6 +88,8 @@ def unique_instances(finding: Finding, attribute: str) -> list[tuple[str, Attrib
 def place_words(location: str) -> str:
     """A location as it stands before *area*: no article, no *area* of its own; a side is a lung."""
     text = location.removeprefix("the ").removeprefix("both ").removesuffix(" area")
+    if text.endswith("s"):  # the plural says it: the lungs, not the bilateral lungs
+        text = text.removeprefix("bilateral ")
     return f"{text} lung" if text in ("left", "right") else text
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pipeline.clinical.lexicon import load_lexicon
-from pipeline.clinical.questions.candidate import Candidate, Context
+from pipeline.clinical.questions.candidate import Candidate, Context, place_words
 from pipeline.clinical.questions.draw import Draw
 from pipeline.clinical.questions.regions import Relation
 from pipeline.clinical.questions.study import Study
@@ -15,6 +13,7 @@ _LETTERS = "ABCD"
 # Words that people choose among: amounts and sizes, or severity.
 _SIZES = ("tiny", "small", "moderate", "large")
 _GRADES = ("minimal", "mild", "moderate", "severe")
+_ONLY_SIZES = frozenset(_SIZES) - frozenset(_GRADES)
 # Ranks of libs/level_lib.csv closer than this are too alike for one to be wrong.
 _RANKS_APART = 2
 
@@ -59,9 +58,8 @@ def _other_levels(level: str) -> list[str]:
     rank = rank_of(level)
     if rank is None:
         return []
-    ladder: Sequence[str] = _SIZES if any(word in _SIZES for word in level.split()) else _GRADES
-    if level == "moderate":  # a size and a grade: the wrong ones come from the common scale
-        ladder = _GRADES
+    # "moderate" is in both scales: the words beside it tell which one is meant.
+    ladder = _SIZES if any(word in _ONLY_SIZES for word in level.split()) else _GRADES
     return [
         word
         for word in ladder
@@ -75,7 +73,7 @@ def _other_places(candidate: Candidate, context: Context) -> list[str]:
     if not context.regions.parts(location):
         return []
     return [
-        f"{place} area"
+        f"{place_words(place)} area"
         for place in context.regions.choices
         if relation(location, place) is Relation.APART
         and relation(place, location) is Relation.APART
