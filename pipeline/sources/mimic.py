@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
-from pipeline.core.errors import ConfigError, DataError
+from pipeline.core.errors import ConfigError
 from pipeline.core.records import Record
 from pipeline.sources.base import (
     MAX_REPORT_BYTES,
@@ -17,7 +15,9 @@ from pipeline.sources.base import (
     Locator,
     Source,
     file_input,
+    read_report,
     report_record,
+    tree_input,
 )
 from pipeline.sources.config import SourceConfig
 from pipeline.sources.mimic_files import (
@@ -27,9 +27,11 @@ from pipeline.sources.mimic_files import (
     dataset_folders,
     find_metadata,
     find_tree,
+    study_number,
     walk_tree,
 )
 from pipeline.sources.mimic_metadata import load_metadata
+from pipeline.sources.pause import collector_paused
 from pipeline.sources.zip_members import MemberPlace, ZipMembers, list_members
 
 Entry: TypeAlias = tuple[str | None, str, Any]
@@ -41,7 +43,8 @@ class MimicSource(Source):
 
     def listing(self) -> Listing:
         """List all studies, by subject and then study id, with their metadata joined."""
-        entries = sorted(self.entries(), key=_entry_order)
+        with collector_paused():
+            entries = sorted(self.entries(), key=_entry_order)
         table = load_metadata(self.metadata_files())
 
         def locators() -> Iterator[Locator]:
@@ -98,65 +101,31 @@ class MimicTree(MimicSource):
             )
         return root
 
-    def files(self) -> Iterator[Path]:
-        """All study files in name order."""
+    def names(self) -> Iterator[str]:
+        """All study files in name order, relative to the folder."""
         if self.path.is_file():
-            return iter((self.path,))
-        return walk_tree(self.reports_folder())
+            return iter((self.path.name,))
+        root = self.reports_folder()
+        below = root.relative_to(self.folder).as_posix()
+        start = "" if below == "." else f"{below}/"
+        skip = len(str(root)) + 1
+        return (start + name[skip:] for name in walk_tree(str(root)))
 
     def entries(self) -> Iterator[Entry]:
         """Study files with the patient of their folder."""
-        prefix = len(str(self.folder)) + 1
-        for file in self.files():
-            study = STUDY_FILE.fullmatch(file.name)
-            if study is None:
-                raise ConfigError(f"{file} is not named like a MIMIC-CXR note (sXXXXXXXX.txt)")
-            patient = PATIENT_FOLDER.fullmatch(file.parent.name)
-            yield patient and patient.group(1), study.group(1), str(file)[prefix:]
+        for name in self.names():
+            above, _, file = name.rpartition("/")
+            patient = PATIENT_FOLDER.fullmatch(above.rpartition("/")[2] or self.folder.name)
+            yield patient and patient.group(1), study_number(file), name
 
     def inputs(self) -> list[dict[str, Any]]:
         """One entry for the tree and one for each metadata file."""
-        digest = hashlib.sha256()
-        count = total = 0
-        prefix = len(str(self.folder)) + 1
-        for file in self.files():
-            size = file.stat().st_size
-            digest.update(f"{str(file)[prefix:]}\0{size}\n".encode())
-            count += 1
-            total += size
-        tree = {
-            "name": self.folder.name,
-            "role": "reports",
-            "files": count,
-            "size": total,
-            "sha256": digest.hexdigest(),
-        }
-        return [tree, *self._metadata_inputs()]
+        return [tree_input(self.folder, self.names()), *self._metadata_inputs()]
 
     def read_at(self, locator: Locator) -> Record:
         """Read one study file."""
         name = str(locator["at"])
         return report_record(locator, read_report(f"{self.folder}/{name}"), name)
-
-
-def read_report(path: str) -> bytes:
-    """At most one byte more than a report may have.
-
-    Raises:
-        DataError: ``not_found`` or ``unreadable``.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        raise DataError("not_found") from None
-    except OSError as error:
-        raise DataError("unreadable", error.strerror or "") from None
-    try:
-        return os.read(descriptor, MAX_REPORT_BYTES + 1)
-    except OSError as error:
-        raise DataError("unreadable", error.strerror or "") from None
-    finally:
-        os.close(descriptor)
 
 
 class MimicZip(MimicSource):
@@ -177,12 +146,11 @@ class MimicZip(MimicSource):
         found = False
         for name, at in list_members(self.path):
             folder, _, file = name.rpartition("/")
-            study = STUDY_FILE.fullmatch(file)
-            if study is None:
+            if not STUDY_FILE.fullmatch(file):
                 continue
             found = True
             patient = PATIENT_FOLDER.fullmatch(folder.rpartition("/")[2])
-            yield patient and patient.group(1), study.group(1), [name, *at]
+            yield patient and patient.group(1), study_number(file), [name, *at]
         if not found:
             raise ConfigError(f"{self.path} holds no MIMIC-CXR notes (pNN/pXXXXXXXX/sXXXXXXXX.txt)")
 

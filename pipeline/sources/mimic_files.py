@@ -58,7 +58,7 @@ def find_tree(path: Path) -> Path | None:
             looked += 1
             if looked > _MAX_FOLDERS:
                 return None
-            folders, studies = _entries(folder)
+            folders, studies = _entries(str(folder))
             if studies or any(_is_patient_level(name) for name in folders):
                 return folder
             below.extend(folder / name for name in folders if not name.startswith("."))
@@ -66,24 +66,30 @@ def find_tree(path: Path) -> Path | None:
     return None
 
 
-def walk_tree(root: Path) -> Iterator[Path]:
+def walk_tree(root: str) -> Iterator[str]:
     """Study files below ``root``, in name order of folders and files.
 
-    Folders of images (``s50414267/``) are not entered.
+    Folders of images (``s50414267/``) are not entered. Plain strings, since there are hundreds of
+    thousands of them.
     """
     folders, studies = _entries(root)
     for name in studies:
-        yield root / name
+        yield f"{root}/{name}"
     for name in folders:
         if _is_patient_level(name):
-            yield from walk_tree(root / name)
+            yield from walk_tree(f"{root}/{name}")
+
+
+def study_number(file: str) -> str:
+    """``s50414267.txt`` -> ``50414267``."""
+    return file[1:-4]
 
 
 def _is_patient_level(name: str) -> bool:
     return bool(_PART_FOLDER.fullmatch(name) or PATIENT_FOLDER.fullmatch(name))
 
 
-def _entries(folder: Path) -> tuple[list[str], list[str]]:
+def _entries(folder: str) -> tuple[list[str], list[str]]:
     """Names of sub-folders and of study files, each sorted; nothing of an unreadable folder."""
     folders, studies = [], []
     try:

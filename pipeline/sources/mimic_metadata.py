@@ -22,6 +22,7 @@ from typing import Any, Final
 from pipeline.core.errors import ConfigError
 from pipeline.sources.columns import say_columns
 from pipeline.sources.mimic_files import MetadataFiles
+from pipeline.sources.pause import collector_paused
 
 CHEXPERT_LABELS: Final = (
     "Atelectasis",
@@ -101,16 +102,17 @@ def load_metadata(files: MetadataFiles) -> StudyTable:
         ConfigError: a file is damaged or lacks a column.
     """
     table: StudyTable = {}
-    if files.mimic_all is not None:
-        _add_mimic_all(table, files.mimic_all)
-        return table
-    if files.chexpert is not None:
-        _add_chexpert(table, files.chexpert)
-    if files.metadata is not None:
-        _add_images(table, files.metadata)
-    if files.split is not None:
-        _add_splits(table, files.split)
-    _rank(table)
+    with collector_paused():
+        if files.mimic_all is not None:
+            _add_mimic_all(table, files.mimic_all)
+            return table
+        if files.chexpert is not None:
+            _add_chexpert(table, files.chexpert)
+        if files.metadata is not None:
+            _add_images(table, files.metadata)
+        if files.split is not None:
+            _add_splits(table, files.split)
+        _rank(table)
     return table
 
 
@@ -214,7 +216,8 @@ def _picker(path: Path, header: list[str], columns: Sequence[str]) -> Any:
     missing = [name for name in columns if name not in header]
     if missing:
         raise ConfigError(
-            f"{path.name} has no column {', '.join(missing)}; it has {say_columns(header) or 'none'}"
+            f"{path.name} has no column {', '.join(missing)}; "
+            f"it has {say_columns(header) or 'none'}"
         )
     return itemgetter(*(header.index(name) for name in columns))
 

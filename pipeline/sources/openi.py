@@ -23,11 +23,12 @@ from pipeline.sources.base import (
     Source,
     file_input,
     make_record,
+    read_report,
+    tree_input,
 )
 from pipeline.sources.columns import ColumnMap
 from pipeline.sources.config import DataClass, SourceConfig
 from pipeline.sources.decode import decode_report
-from pipeline.sources.mimic import read_report
 from pipeline.sources.openi_xml import parse_report
 from pipeline.sources.rows import CsvRows, Row
 from pipeline.sources.table import TableSource
@@ -202,25 +203,6 @@ class OpeniXml(Source):
 def _number(name: str) -> str:
     match = XML_FILE.fullmatch(name.rpartition("/")[2])
     return str(int(match.group(1))) if match else ""
-
-
-def tree_input(folder: Path, names: list[str]) -> dict[str, Any]:
-    """One fingerprint entry for many small files: a hash over their names and sizes."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    total = 0
-    for name in names:
-        size = (folder / name).stat().st_size
-        digest.update(f"{name}\0{size}\n".encode())
-        total += size
-    return {
-        "name": folder.name,
-        "role": "reports",
-        "files": len(names),
-        "size": total,
-        "sha256": digest.hexdigest(),
-    }
 
 
 def read_archive(path: Path) -> dict[str, bytes]:

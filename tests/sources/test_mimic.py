@@ -70,6 +70,16 @@ def test_any_level_of_the_tree(tmp_path: Path, below: str, count: int) -> None:
     assert all(record["split"] and record["subject_id"] for record in records)
 
 
+@pytest.mark.parametrize("path", [".", "files", "./files/", "files/../files"])
+def test_relative_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    write_tables(write_tree(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    records = read_all(open_source(SourceConfig(path=path)))
+    assert [record["split"] for record in records] == ["train", "train", "test"]
+    assert records[0]["source"].endswith("p10/p10000001/s50000001.txt")
+    assert open_source(SourceConfig(path=path)).inputs()[0]["size"] == sum(map(len, NOTES.values()))
+
+
 def test_a_single_note(tmp_path: Path) -> None:
     write_tables(write_tree(tmp_path))
     (record,) = read_all(opened(tmp_path / "files/p11/p11000002/s50000002.txt"))
