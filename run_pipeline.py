@@ -2,4 +2,5 @@
 
 from pipeline.cli.main import run
 
-run()
+if __name__ == "__main__":  # worker processes import this file as well
+    run()

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 
 import orjson
 
@@ -78,7 +78,7 @@ class WorkerPool:
             Stopped: a worker process died.
         """
         batches = batched(lines)
-        first = list(batch for batch, _ in zip(batches, range(2), strict=False))
+        first = list(islice(batches, 2))
         if len(first) < 2 or self.workers == 1:
             # Starting processes costs more than a small input takes.
             for batch in chain(first, batches):

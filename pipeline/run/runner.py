@@ -189,6 +189,11 @@ class Runner:
             state = self._answer_set(stage, store, parts, total)
         else:
             state = self._answer_rows(stage, store, parts, self._graph.input_lines, pool, total)
+        if total is not None and state.rows != total:
+            raise ResumeMismatch(
+                f"stage {stage.name}: {total:,} rows went in, {state.rows:,} were answered; "
+                "this is a defect, please report it"
+            )
         return self._seal(stage, store, state, started)
 
     def _answer_rows(
