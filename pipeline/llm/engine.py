@@ -16,8 +16,8 @@ import asyncio
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.core.errors import BackendError, DataError, PipelineError, Stopped
@@ -187,10 +187,17 @@ class Engine:
 
     def _complete(self, request: Request) -> Request:
         """Model and parameters of the recipe are part of what is asked, and so of the key."""
-        if self.config.params or not request.model:
-            params: Mapping[str, Any] = {**self.config.params, **request.params}
-            request = replace(request, params=params, model=request.model or self.config.model)
-        return request
+        given = request.params
+        return Request(
+            request.task,
+            request.messages,
+            request.model or self.config.model,
+            {**self.config.params, **given} if self.config.params else given,
+            request.schema,
+            request.sample,
+            request.payload,
+            request.record_id,
+        )
 
     def _known(self, key: str) -> Reply | None:
         """The reply in the journal, unless its outcome is to be asked for once more."""
@@ -229,7 +236,7 @@ class Engine:
             if not call.answer.done():
                 call.answer.set_exception(error)
         else:
-            self._counts.outcomes[reply.outcome] += 1
+            self._counts.outcomes[reply.outcome.value] += 1
             if not call.answer.done():
                 call.answer.set_result(reply)
         finally:

@@ -23,9 +23,11 @@ from enum import Enum
 from pipeline.llm.backends.base import RateHeaders
 from pipeline.llm.config import DeploymentConfig
 
-SLACK_S = 0.05
+SLACK_S = 0.1
 """Lateness of the event loop that the pace makes up for; the windows stay hard."""
-MARGIN, MOST_MARGIN, MARGIN_STEP = 0.008, 0.08, 0.002
+LEAST_INTERVAL_S = 0.0005
+"""Even without limits starts are spread a little: answers in one heap are answers not yet kept."""
+MARGIN, MOST_MARGIN, MARGIN_STEP = 0.01, 0.08, 0.002
 """Windows are held this much longer than the service's: requests do not all travel alike."""
 RECENT, EPISODE = 64, 13
 """An episode of rate limiting: so many 429s among the most recent answers."""
@@ -175,7 +177,8 @@ class Limiter:
         """Start a request now; only where :meth:`ready_at` said so."""
         self.in_flight += 1
         self.stats.sent += 1
-        self._next_start = max(self._next_start, now - SLACK_S) + self._interval(tokens)
+        on_time = self._next_start >= now - SLACK_S
+        self._next_start = (self._next_start if on_time else now) + self._interval(tokens)
         for window in self._requests if self.rpm < math.inf else ():
             window.take(now, 1)
         entries = [window.take(now, tokens) for window in self._tokens if self.tpm < math.inf]
@@ -189,7 +192,7 @@ class Limiter:
             self.tpm = min(headers.tokens, self.deployment.tpm or math.inf)
 
     def _interval(self, tokens: int) -> float:
-        return max(60 / self.rpm, tokens * 60 / self.tpm) / self.pace
+        return max(60 / self.rpm, tokens * 60 / self.tpm, LEAST_INTERVAL_S) / self.pace
 
     def _settle(self, permit: Permit, now: float, ending: Ending, used: int | None) -> None:
         self.in_flight -= 1
