@@ -121,7 +121,7 @@ def from_right(clause: list[Phrase], index: int, found: Found) -> None:
             if not _PLACING.isdisjoint(roles) and "verb" not in roles:
                 found.take(_leading_sites(phrase))
             return
-        if not _PLACING.isdisjoint(roles):
+        if not _PLACING.isdisjoint(roles) or _bare_place(clause, at):
             placed = True
             found.attached = found.attached or phrase.site
         elif not _JOINING.isdisjoint(roles):
@@ -132,6 +132,13 @@ def from_right(clause: list[Phrase], index: int, found: Found) -> None:
         elif _LINKING.isdisjoint(roles) and "with" not in roles:
             return
         found.take(phrase.parts)
+
+
+def _bare_place(clause: list[Phrase], at: int) -> bool:
+    """A place put behind without *in*: degenerative changes the thoracic spine."""
+    phrase = clause[at]
+    follows_verb = at + 1 < len(clause) and "verb" in clause[at + 1].roles
+    return phrase.roles.keys() == {"det"} and phrase.site and not follows_verb
 
 
 def _leading_sites(phrase: Phrase) -> list[Part]:
@@ -175,14 +182,18 @@ def places_text(places: list[list[Part]], finding: Finding | None) -> tuple[str,
     halves: list[list[str]] = []
     side = ""
     for group in places:
+        if _lead_ends(group, finding):
+            continue
         names: list[str] = []
         complete = pair = False
         for part in group:
             site = part.entry.site
             if site is None:
                 continue
+            if finding is not None and _everywhere(site, finding):
+                continue
             pair = pair or (site.side == "bilateral" and site.name[:2] != "bi")
-            if not _tells(site, finding):
+            if not site.name or (finding is not None and site.name in finding.name):
                 continue
             complete = complete or site.group != "any"
             if site.name not in names and not (names and site.name in names[-1].split()):
@@ -205,17 +216,17 @@ def places_text(places: list[list[Part]], finding: Finding | None) -> tuple[str,
     return tuple(dict.fromkeys(terms))
 
 
-def _tells(site: Site, finding: Finding | None) -> bool:
-    if not site.name:
+def _lead_ends(group: list[Part], finding: Finding | None) -> bool:
+    """Whether the sites say where the leads of a cardiac device end, not where the device is."""
+    if finding is None or finding.kind != "device" or finding.location != "heart":
         return False
-    if finding is None:
-        return True
+    return any(p.entry.site and p.entry.site.group in ("vessel", "heart") for p in group)
+
+
+def _everywhere(site: Site, finding: Finding) -> bool:
+    """Whether the site is the whole organ that such a finding concerns anyway."""
     usual = finding.location
-    if site.region == usual == "heart" or (usual == "lungs" and site.region == "lung"):
-        return False
-    if usual == "heart" and finding.kind == "device" and site.group in ("vessel", "heart"):
-        return False  # where the leads end, not where the device is
-    return site.name not in finding.name
+    return site.region == usual == "heart" or (usual == "lungs" and site.region == "lung")
 
 
 def _completed(half: list[str], whole: list[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -42,15 +42,27 @@ class Reading:
 
 
 def read_report(text: str, root: Path | None = None) -> Reading:
-    """Every mention in a text, in order.
+    """Every mention in a text, in order, with spans that count from its start.
 
     Args:
         text: a report, or the part of it that describes the image. Sections that say why the
             image was taken or what it was compared with (``INDICATION:`` ...) are passed over.
         root: the folder of rules; the packaged English ones by default.
     """
+    return Reading(
+        text,
+        tuple(
+            replace(mention, span=(mention.span[0] + start, mention.span[1] + start))
+            for start, mentions in _sentences(text, root)
+            for mention in mentions
+        ),
+    )
+
+
+def _sentences(text: str, root: Path | None) -> Iterator[tuple[int, Sequence[Mention]]]:
+    """The mentions of each sentence with the sentence's start."""
     rulebook = load_rulebook(root)
-    mentions: list[Mention] = []
+    before: Mention | None = None
     skipping = False
     for start, end in split_sentences(text):
         sentence = text[start:end]
@@ -63,21 +75,20 @@ def read_report(text: str, root: Path | None = None) -> Reading:
                 skipping = False
         if skipping:
             continue
-        found = _read(sentence, root)
-        before = mentions[-1] if mentions else None
-        refers = before is not None and sentence.lstrip().lower().startswith(rulebook.anaphors)
-        for mention in found:
-            first, last = mention.span
-            place = mention.location
-            if (
-                before is not None
-                and refers
-                and not place
-                and _same_area(rulebook, before, mention)
-            ):
-                place = before.location
-            mentions.append(replace(mention, location=place, span=(first + start, last + start)))
-    return Reading(text, tuple(mentions))
+        mentions: Sequence[Mention] = _read(sentence, root)
+        if not mentions:
+            continue
+        if before is not None and sentence.lstrip().lower().startswith(rulebook.anaphors):
+            mentions = [_placed(rulebook, before, mention) for mention in mentions]
+        before = mentions[-1]
+        yield start, mentions
+
+
+def _placed(rulebook: Rulebook, before: Mention, mention: Mention) -> Mention:
+    """*Opacity in the left base. This may be atelectasis*: the place carries over."""
+    if mention.location or not _same_area(rulebook, before, mention):
+        return mention
+    return replace(mention, location=before.location)
 
 
 def _same_area(rulebook: Rulebook, one: Mention, two: Mention) -> bool:
@@ -101,7 +112,8 @@ def extract_keyinfo(text: str, root: Path | None = None) -> dict[str, Any]:
     stated anywhere is present, even if another sentence doubts or denies it ("no acute fracture",
     "old rib fracture"); a doubted one is uncertain even if another sentence denies it.
     """
-    return keyinfo(read_report(text, root).mentions, load_rulebook(root))
+    mentions = (mention for _, found in _sentences(text, root) for mention in found)
+    return keyinfo(mentions, load_rulebook(root))
 
 
 def keyinfo(mentions: Iterable[Mention], rulebook: Rulebook) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from pipeline.clinical.assertion import assert_clause, subject_run
 from pipeline.clinical.attributes import Found, from_left, from_right, gather, places_text
 from pipeline.clinical.composition import heads_of, listed_head, result_of
 from pipeline.clinical.phrases import Part, Phrase, clauses, scan
-from pipeline.clinical.rulebook import Composition, Rulebook
-from pipeline.clinical.sentences import lower, words
+from pipeline.clinical.rulebook import Composition, Entry, Rulebook
+from pipeline.clinical.sentences import lower, word_starts, words
 
 CLEAR = "clear"
 """The name of a mention that says lungs are clear: no finding, but worth keeping."""
@@ -57,11 +57,13 @@ class _Draft:
 
 def read_sentence(rulebook: Rulebook, sentence: str) -> tuple[Mention, ...]:
     """All mentions of a sentence, in the order of the text; spans count from its start."""
-    tokens, starts = words(lower(sentence))
-    fillers = rulebook.fillers
-    if not fillers.isdisjoint(tokens):
-        kept = [i for i, token in enumerate(tokens) if token not in fillers]
-        tokens, starts = [tokens[i] for i in kept], [starts[i] for i in kept]
+    lowered = lower(sentence)
+    tokens = words(lowered)
+    kept: list[int] | None = None
+    if not rulebook.fillers.isdisjoint(tokens):
+        kept = [i for i, token in enumerate(tokens) if token not in rulebook.fillers]
+        tokens = [tokens[i] for i in kept]
+    starts: list[int] = []
     by_name = rulebook.lexicon.by_name
     mentions: list[Mention] = []
     for clause in clauses(scan(rulebook, tokens)):
@@ -70,6 +72,9 @@ def read_sentence(rulebook: Rulebook, sentence: str) -> tuple[Mention, ...]:
         assert_clause(clause)
         drafts = _read_clause(rulebook, clause)
         _share(rulebook, clause, drafts)
+        if drafts and not starts:
+            starts = word_starts(lowered)
+            starts = starts if kept is None else [starts[i] for i in kept]
         for draft in drafts:
             found = draft.found
             mentions.append(
@@ -145,6 +150,9 @@ def _composed(
             for other in range(index + 1, at + 1):
                 if not clause[other].solid or other == at:
                     found.take(p for p in clause[other].parts if p.entry.site is not None)
+            if head.entry.finding and head.entry.about is not None:
+                about = Entry(head.entry.phrase, site=head.entry.about)
+                found.take([Part(head.start, head.end, about)])
             if at < index:
                 found.take([p for p in clause[at].parts if p.entry.site is not None], front=True)
             if at <= index:

@@ -97,17 +97,14 @@ class Rulebook:
     anaphors: tuple[str, ...]
 
 
+@cache
 def load_rulebook(root: Path | None = None) -> Rulebook:
     """The rules in folder ``root``, or the packaged English ones; compiled once per process.
 
     Raises:
         ConfigError: a library is missing or malformed, or names something unknown.
     """
-    return _load(root if root is not None else resource_path("libs"))
-
-
-@cache
-def _load(root: Path) -> Rulebook:
+    root = root if root is not None else resource_path("libs")
     lexicon = load_lexicon(root)
     table: dict[str, Entry] = {}
     _add_attributes(table, lexicon)
@@ -153,7 +150,7 @@ def match(tree: Tree, tokens: list[str], start: int = 0) -> tuple[Entry | None, 
 
 
 def _entry(table: dict[str, Entry], wording: str) -> Entry:
-    phrase = " ".join(words(lower(wording))[0])
+    phrase = " ".join(words(lower(wording)))
     if not phrase:
         raise ConfigError("a library holds a row without a wording")
     return table.setdefault(phrase, Entry(phrase))
@@ -180,7 +177,7 @@ def _add_findings(
         return False
 
     for wording, name in lexicon.wordings.items():
-        parts = words(lower(wording))[0]
+        parts = words(lower(wording))
         cuts = range(1, len(parts))
         if not any(made_up(" ".join(parts[:c]), " ".join(parts[c:]), name) for c in cuts):
             _entry(table, wording).finding = name
@@ -231,7 +228,10 @@ def _add_inner(table: dict[str, Entry], tree: Tree, lexicon: Lexicon) -> None:
                 continue
             if part.site is not None and entry.about is None:
                 entry.about = part.site
-            says = (part.site and part.site.region != usual) or part.level or part.kind
+            special = part.site is not None and (
+                part.site.region != usual or part.site.group == "bone"
+            )
+            says = special or part.level or part.kind
             if says and part.phrase not in entry.finding:
                 found.append(part)
             index = end

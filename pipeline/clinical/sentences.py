@@ -11,15 +11,14 @@ from collections.abc import Iterator
 
 _BREAK = re.compile(
     r"""
-      (?<![\s.]vs)(?<!\bdr)(?<!\bmr)(?<!\bms)(?<!\bmrs)(?<!\bapprox)(?<!\be\.g)(?<!\bi\.e)
-      [.!?]+ (?= \s | $ | [A-Z"'\])&] )     # a full stop, also one without a blank behind it
+      [.!?]+ (?= \s | $ | [A-Z"'\])&] )       # a full stop, also one without a blank behind it
     | [;。！？；]
-    | \n [ \t]* (?: \n | (?= [-*•] | \d{1,2}[.)] \s | [A-Z][A-Z /&,-]{2,40}: ) )
+    | \n [ \t]* (?: \n | (?= [-*•] | \d{1,2}[.)]\s | [A-Z][A-Za-z /&,-]{2,40}: ) )
     | \s (?= \d{1,2} [.)] \s+ [A-Z] )       # the next entry of a numbered list
     """,
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE,
 )
-_UPPER_AFTER_STOP = re.compile(r"[A-Z\s\"'\])&]|$")
+_ABBREVIATIONS = (" vs", " dr", " mr", " ms", " mrs", " approx", "e.g", "i.e")
 _WORD = re.compile(r"[㐀-鿿]|[^\W_㐀-鿿]+(?:\.\d+)?|[,:()/，、：（）]")
 
 
@@ -27,24 +26,23 @@ def split_sentences(text: str) -> Iterator[tuple[int, int]]:
     """Start and end of each sentence, in order; numbered lists and wrapped lines are understood."""
     start = 0
     for match in _BREAK.finditer(text):
-        cut = match.end()
-        if text[cut - 1] in ".!?" and not _UPPER_AFTER_STOP.match(text, cut):
+        at = match.start()
+        if text[at] == "." and text[max(0, at - 7) : at].lower().endswith(_ABBREVIATIONS):
             continue
-        if cut > start:
-            yield start, cut
-        start = cut
+        yield start, match.end()
+        start = match.end()
     if start < len(text):
         yield start, len(text)
 
 
-def words(lowered: str) -> tuple[list[str], list[int]]:
-    """The words and marks of a lower-case sentence and where each starts."""
-    found: list[str] = []
-    starts: list[int] = []
-    for match in _WORD.finditer(lowered):
-        found.append(match.group())
-        starts.append(match.start())
-    return found, starts
+def words(lowered: str) -> list[str]:
+    """The words and marks of a lower-case sentence, in order."""
+    return _WORD.findall(lowered)
+
+
+def word_starts(lowered: str) -> list[int]:
+    """Where each of the `words` starts."""
+    return [match.start() for match in _WORD.finditer(lowered)]
 
 
 def lower(text: str) -> str:
