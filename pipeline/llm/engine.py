@@ -129,7 +129,7 @@ class Engine:
         """
         if self._failure is not None:
             raise self._failure.with_traceback(None)
-        request = self._complete(request)
+        request = complete(request, self.config)
         try:
             key = request.key()
         except TypeError:  # a lone surrogate, or no JSON at all
@@ -184,20 +184,6 @@ class Engine:
         self._fail(Stopped("interrupted; run again to go on"))
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.journal.close()
-
-    def _complete(self, request: Request) -> Request:
-        """Model and parameters of the recipe are part of what is asked, and so of the key."""
-        given = request.params
-        return Request(
-            request.task,
-            request.messages,
-            request.model or self.config.model,
-            {**self.config.params, **given} if self.config.params else given,
-            request.schema,
-            request.sample,
-            request.payload,
-            request.record_id,
-        )
 
     def _known(self, key: str) -> Reply | None:
         """The reply in the journal, unless its outcome is to be asked for once more."""
@@ -371,6 +357,21 @@ class Engine:
 
     def _money(self, usage: Usage) -> float:
         return cost(usage, self.config.prices)
+
+
+def complete(request: Request, config: BackendConfig) -> Request:
+    """``request`` with model and parameters of the recipe: part of what is asked, so of the key."""
+    given = request.params
+    return Request(
+        request.task,
+        request.messages,
+        request.model or config.model,
+        {**config.params, **given} if config.params else given,
+        request.schema,
+        request.sample,
+        request.payload,
+        request.record_id,
+    )
 
 
 _ENDINGS = {

@@ -197,9 +197,10 @@ class Journal:
         """Flush and give back files and lock; safe to call twice."""
         if self._sync is not None:
             await self._sync
-        self._close_files()
+        self.release()
 
-    def _close_files(self) -> None:
+    def release(self) -> None:
+        """Give back files and lock at once; for those who only read."""
         if self._own is not None:
             with contextlib.suppress(OSError):
                 os.fsync(self._own)
@@ -215,7 +216,7 @@ class Journal:
         on the disk before the old ones go, so that a crash between leaves a repetition, no gap.
         """
         if self._sync is not None:
-            raise RuntimeError("the journal is compacted when nothing is being written")
+            return  # replies are being written: another time
         with self._folder_lock():
             idle = [path for path in self._segments() if path == self._own_path or _idle(path)]
             if len(idle) < 2:
@@ -230,7 +231,7 @@ class Journal:
                         if digest is not None and digest not in seen:
                             seen.add(digest)
                             file.write(line)
-            self._close_files()
+            self.release()
             for path in idle:
                 path.unlink()
             sync_dir(self.folder)
@@ -248,7 +249,7 @@ class Journal:
                         repair_tail(path)
                     self._index_segment(path)
         except ConfigError:
-            self._close_files()
+            self.release()
             raise
 
     def _index_segment(self, path: Path) -> None:
