@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from pipeline.clinical.keyinfo import CATEGORIES, to_published
 from pipeline.core.atomic import atomic_writer
 from pipeline.core.errors import DataError
 
+_IDENTITY = ("study_id", "subject_id", "dicom_id", "view", "split", "study_date", "study_order")
 _CHUNK = 1 << 20
 # No record is as long (measured: 660 bytes on average); what is has lost its end.
 _LONGEST = 16 << 20
@@ -43,6 +45,17 @@ def write(records: Iterable[Mapping[str, Any]], path: Path) -> int:
             count += 1
         file.write(b"\n]\n")
     return count
+
+
+def write_records(records: Iterable[Mapping[str, Any]], path: Path) -> int:
+    """Write the KeyInfo of ``records`` in the published layout, with the study's identity.
+
+    What the pipeline keeps besides (evidence, changes) stays out.
+    """
+    kept = [*_IDENTITY, *CATEGORIES]
+    return write(
+        (to_published({name: r[name] for name in kept if name in r}) for r in records), path
+    )
 
 
 def read(path: Path) -> Iterator[dict[str, Any] | Reject]:

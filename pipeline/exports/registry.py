@@ -14,11 +14,11 @@ Writer = Callable[[Iterable[Record], Path], int]
 FORMATS = {
     "vqa-csv": ("pipeline.exports.vqa_csv:write", "questions", "questions.csv"),
     "all-diseases-json": (
-        "pipeline.exports.all_diseases:write",
+        "pipeline.exports.all_diseases:write_records",
         "postprocess",
         "all_diseases.json",
     ),
-    "mimic-all-csv": ("pipeline.exports.mimic_all:write", "ingest", "mimic_all.csv"),
+    "mimic-all-csv": ("pipeline.exports.mimic_all:write_records", "ingest", "mimic_all.csv"),
 }
 """Format -> (``module:function``, kind of stage whose records it takes, usual file name)."""
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.clinical.pairs import PatientStudy, choose_references, read_order
-from pipeline.clinical.questions.options import QuestionOptions
-from pipeline.clinical.questions.study import read_study
-from pipeline.clinical.questions.view import is_asked
+from pipeline.clinical.questions import QuestionGenerator, QuestionOptions
 from pipeline.core.records import Record
 from pipeline.stages.base import Result, Rows, SetStage, StageParams
 
@@ -36,7 +34,7 @@ class Pairs(SetStage[PairParams]):
 
     def process(self, rows: Rows) -> Iterator[Result]:
         """Pair all studies."""
-        options = QuestionOptions()
+        accepts = QuestionGenerator(QuestionOptions()).accepts
         patients: dict[str, list[PatientStudy]] = {}
         positions: dict[str, int] = {}
         for position, row in enumerate(rows):
@@ -45,7 +43,7 @@ class Pairs(SetStage[PairParams]):
                 study = PatientStudy(
                     row["id"],
                     read_order(row.get("study_order")),
-                    is_asked(read_study(row), options),
+                    accepts(row),
                 )
                 patients.setdefault(row["subject_id"], []).append(study)
         references: dict[str, str] = {}

@@ -8,8 +8,6 @@ from pydantic import Field
 
 from pipeline.clinical.questions import TYPES, QuestionGenerator, QuestionOptions
 from pipeline.clinical.questions.options import DEFAULT_KEEP
-from pipeline.clinical.questions.study import read_study
-from pipeline.clinical.questions.view import is_asked
 from pipeline.core.records import Record
 from pipeline.llm.types import Ask
 from pipeline.stages.base import RecordStage, Reject, Result, StageParams
@@ -46,14 +44,14 @@ class Questions(RecordStage[QuestionParams]):
 
     def __init__(self, params: QuestionParams) -> None:
         super().__init__(params)
-        self._options = QuestionOptions.of(**params.model_dump(exclude={"seed"}))
-        self._generator = QuestionGenerator(self._options, params.seed)
+        options = QuestionOptions.of(**params.model_dump(exclude={"seed"}))
+        self._generator = QuestionGenerator(options, params.seed)
 
     async def process(self, record: Record, ask: Ask) -> Result:
         """Ask about one study."""
         rows = self._generator.generate(record, record.get("reference"))
         if rows:
             return rows
-        if is_asked(read_study(record), self._options):
+        if self._generator.accepts(record):
             return Reject("no_question", "nothing certain to ask about", failed=False)
         return Reject("not_frontal", f"view {record.get('view')}", failed=False)
