@@ -175,7 +175,7 @@ def tree_input(folder: Path, names: Iterable[str]) -> dict[str, Any]:
         count += 1
         total += size
     return {
-        "name": folder.name,
+        "name": folder.resolve().name,
         "role": "reports",
         "files": count,
         "size": total,

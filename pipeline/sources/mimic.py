@@ -113,9 +113,10 @@ class MimicTree(MimicSource):
 
     def entries(self) -> Iterator[Entry]:
         """Study files with the patient of their folder."""
+        home = self.folder.resolve().name
         for name in self.names():
             above, _, file = name.rpartition("/")
-            patient = PATIENT_FOLDER.fullmatch(above.rpartition("/")[2] or self.folder.name)
+            patient = PATIENT_FOLDER.fullmatch(above.rpartition("/")[2] or home)
             yield patient and patient.group(1), study_number(file), name
 
     def inputs(self) -> list[dict[str, Any]]:

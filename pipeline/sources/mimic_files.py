@@ -58,7 +58,10 @@ def find_tree(path: Path) -> Path | None:
             looked += 1
             if looked > _MAX_FOLDERS:
                 return None
-            folders, studies = _entries(str(folder))
+            try:
+                folders, studies = _entries(str(folder))
+            except OSError:
+                continue
             if studies or any(_is_patient_level(name) for name in folders):
                 return folder
             below.extend(folder / name for name in folders if not name.startswith("."))
@@ -71,8 +74,16 @@ def walk_tree(root: str) -> Iterator[str]:
 
     Folders of images (``s50414267/``) are not entered. Plain strings, since there are hundreds of
     thousands of them.
+
+    Raises:
+        ConfigError: a folder cannot be read, so that its studies would be missing unnoticed.
     """
-    folders, studies = _entries(root)
+    try:
+        folders, studies = _entries(root)
+    except OSError as error:
+        raise ConfigError(f"{root} cannot be read: {error.strerror}; mend its permissions") from (
+            None
+        )
     for name in studies:
         yield f"{root}/{name}"
     for name in folders:
@@ -90,17 +101,14 @@ def _is_patient_level(name: str) -> bool:
 
 
 def _entries(folder: str) -> tuple[list[str], list[str]]:
-    """Names of sub-folders and of study files, each sorted; nothing of an unreadable folder."""
+    """Names of sub-folders and of study files, each sorted."""
     folders, studies = [], []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if STUDY_FILE.fullmatch(entry.name):
-                    studies.append(entry.name)
-                elif entry.is_dir():
-                    folders.append(entry.name)
-    except OSError:
-        return [], []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if STUDY_FILE.fullmatch(entry.name):
+                studies.append(entry.name)
+            elif entry.is_dir():
+                folders.append(entry.name)
     return sorted(folders), sorted(studies)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
@@ -12,6 +11,7 @@ import orjson
 
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.sources.decode import decode_text
+from pipeline.sources.positioned import PositionedFile
 
 Row: TypeAlias = Mapping[str, Any]
 """Column name -> value."""
@@ -47,34 +47,15 @@ class Rows(Protocol):
         ...
 
 
-class _Lines:
-    """A file read line by line in one pass, and by offset and length afterwards."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file: int | None = None
-
-    def __del__(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
-
-    def block(self, offset: int, size: int) -> bytes:
-        try:
-            if self._file is None:
-                self._file = os.open(self.path, os.O_RDONLY)
-            return os.pread(self._file, size, offset)
-        except OSError as error:
-            raise DataError("unreadable", error.strerror or "") from None
-
-
-class CsvRows(_Lines):
+class CsvRows:
     """A CSV file: delimiter found in its header, quoted newlines, UTF-8 or Windows-1252.
 
     A position is ``[offset, size, row number]`` in bytes of the file.
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
+        self.path = path
+        self._file = PositionedFile(path)
         self._header: list[str] | None = None
         self._delimiter = ","
 
@@ -150,7 +131,7 @@ class CsvRows(_Lines):
         """Read one record again."""
         offset, size, _ = at
         header = self.columns()
-        text, encoding = decode_text(self.block(offset, size))
+        text, encoding = decode_text(self._file.read(offset, size))
         try:
             row = _fit(header, next(csv.reader([text], delimiter=self._delimiter), []))
         except csv.Error:
@@ -170,11 +151,12 @@ def _fit(header: list[str], cells: list[str]) -> Row | None:
     return dict(zip(header, cells, strict=False))
 
 
-class JsonlRows(_Lines):
+class JsonlRows:
     """JSON Lines; a position is ``[offset, size, line number]``."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
+        self.path = path
+        self._file = PositionedFile(path)
         self._names: list[str] | None = None
 
     def columns(self) -> list[str]:
@@ -206,7 +188,7 @@ class JsonlRows(_Lines):
     def row(self, at: list[int]) -> tuple[Row, str | None]:
         """Read one line again."""
         offset, size, _ = at
-        row = _parse(self.block(offset, size))
+        row = _parse(self._file.read(offset, size))
         if row is None:
             raise DataError("bad_row")
         return row, None

@@ -7,9 +7,7 @@ process that lists, and a member's place travels with its locator.
 
 from __future__ import annotations
 
-import os
 import struct
-import weakref
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from pipeline.core.errors import ConfigError, DataError
+from pipeline.sources.positioned import PositionedFile
 
 MemberPlace: TypeAlias = tuple[int, int, int, int, int]
 """Offset of the local header, packed size, size, CRC-32, method (-1: encrypted)."""
@@ -62,11 +61,7 @@ class ZipMembers:
     """A zip opened for reading members by place; one per process, closed with the object."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._file = os.open(path, os.O_RDONLY)
-        except OSError as error:
-            raise DataError("unreadable", error.strerror or "") from None
-        weakref.finalize(self, os.close, self._file)
+        self._file = PositionedFile(path)
 
     def read(self, place: MemberPlace, max_size: int) -> bytes:
         """The content of one member, checked against its size and CRC-32.
@@ -85,19 +80,16 @@ class ZipMembers:
         return data
 
     def _packed(self, offset: int, packed_size: int) -> bytes:
-        try:
-            block = os.pread(self._file, _HEADER.size + packed_size + _SLACK, offset)
-            if len(block) < _HEADER.size:
-                raise DataError("unreadable", "cut short in the zip")
-            signature, name_size, extra_size = _HEADER.unpack_from(block)
-            if signature != _SIGNATURE:
-                raise DataError("unreadable", "damaged in the zip")
-            start = _HEADER.size + name_size + extra_size
-            if start + packed_size > len(block):
-                return os.pread(self._file, packed_size, offset + start)
-            return block[start : start + packed_size]
-        except OSError as error:
-            raise DataError("unreadable", error.strerror or "") from None
+        block = self._file.read(offset, _HEADER.size + packed_size + _SLACK)
+        if len(block) < _HEADER.size:
+            raise DataError("unreadable", "cut short in the zip")
+        signature, name_size, extra_size = _HEADER.unpack_from(block)
+        if signature != _SIGNATURE:
+            raise DataError("unreadable", "damaged in the zip")
+        start = _HEADER.size + name_size + extra_size
+        if start + packed_size > len(block):
+            return self._file.read(offset + start, packed_size)
+        return block[start : start + packed_size]
 
 
 def _unpack(packed: bytes, size: int, method: int) -> bytes:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,9 @@ def test_locators_are_json_and_reading_needs_no_listing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "text", "encoding"),
     [
-        (b"38 \xb0C \x96 fever", "38 °C \u2013 fever", "cp1252"),
+        (b"38 \xb0C \x96 fever", "38 °C \u2013 fever", "latin-1"),
+        ("≈ 4 cm, ".encode() + b"38 \xb0C", "≈ 4 cm, 38 °C", "latin-1"),
+        (b"\xff\xfe\xff", "ÿþÿ", "latin-1"),
         (b"odd \x81 byte", "odd \x81 byte", "latin-1"),
         ("marked".encode("utf-8-sig"), "marked", None),
         ("wide".encode("utf-16"), "wide", "utf-16"),
@@ -170,6 +173,22 @@ def test_rejects_of_a_tree(tmp_path: Path) -> None:
     (tmp_path / note.format(5)).unlink()
     reasons = [reject(source, locator) for locator in locators if locator["id"] != "50000006"]
     assert reasons == ["empty", "empty", "unreadable", "too_large", "not_found", "unreadable"]
+
+
+def test_a_folder_that_cannot_be_read_is_not_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tree(tmp_path)
+    scandir = os.scandir
+
+    def refuse(path: str) -> Any:
+        if path.endswith("p10000001"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ConfigError, match=r"p10000001 cannot be read: Permission denied"):
+        list(opened(tmp_path).locators())
 
 
 def test_damaged_zip_members_are_rejects(tmp_path: Path) -> None:
