@@ -53,7 +53,9 @@ def run_job(
     Raises:
         PipelineError: with the exit code of the command.
     """
+    (selection or Selection()).names(recipe)
     source = open_source(recipe.source)
+    source.inputs()
     check_same_run(folder, recipe)
     folder.prepare()
     with folder.locked():

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from types import FrameType
 from typing import Any
 
@@ -207,11 +207,12 @@ class Runner:
     ) -> Progress:
         rounds = self._graph.store(stage.name).rounds()
         backend = self._graph.backend(stage)
+        rows = _started(lines(stage))
         if backend is None or backend.kind == "rules":
             spec = stage_spec(stage.name, stage.use, self._graph.params(stage), rounds)
             with StageWriter(store, parts) as writer:
                 self._reporter.start(stage.name, total, writer.state.rows)
-                rest = islice(lines(stage), writer.state.rows, None)
+                rest = islice(rows, writer.state.rows, None)
                 for chunk in pool.answer(spec, rest):
                     self._append(writer, chunk)
             return writer.state
@@ -223,7 +224,7 @@ class Runner:
                 answerer = Answerer(stage.name, worker, model.ask, rounds)
                 with StageWriter(store, parts, usage=model.usage) as writer:
                     self._reporter.start(stage.name, total, writer.state.rows)
-                    rest = islice(lines(stage), writer.state.rows, None)
+                    rest = islice(rows, writer.state.rows, None)
                     await answer_rows(
                         answerer, rest, lambda chunk: self._append(writer, chunk), model.workers
                     )
@@ -303,6 +304,12 @@ class Runner:
         manifest = store.seal(state, facts)
         self._reporter.finish(stage.name, manifest["counts"], state.seconds)
         return manifest
+
+
+def _started(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """The same lines, the first already read: input that cannot be read fails before any output."""
+    first = next(lines, None)
+    return iter(()) if first is None else chain([first], lines)
 
 
 @contextmanager
