@@ -215,7 +215,8 @@ class _Reader:
         if following == "":
             self.lost = self.lost or len(self.stack) > 1 or " " not in key
             return " " in key
-        return following == "\n" or (following in ",;{[" and " " in key)
+        words = not key.replace("_", "").isalnum()
+        return following == "\n" or (following in ",;{[" and words)
 
     def leave_for_category(self, key: str) -> None:
         """Close what a missing bracket left open before the key of the next category."""

@@ -9,12 +9,14 @@ from functools import lru_cache
 from typing import Any, Final
 
 from pipeline.clinical.keyinfo import ATTRIBUTES
+from pipeline.clinical.standardise.caches import MAX_LENGTH, remember
 from pipeline.clinical.standardise.kinds import Kinds
 from pipeline.clinical.standardise.peel import EDGES
 from pipeline.clinical.standardise.values import (
     IGNORED_KEYS,
     KEYS,
     MAX_DEPTH,
+    MAX_VALUES,
     NAME_KEYS,
     STATUS_KEYS,
     Values,
@@ -28,8 +30,9 @@ from pipeline.clinical.standardise.values import (
 )
 from pipeline.clinical.standardise.words import Words
 
-_CACHE: Final = 1 << 16
+_CACHE: Final = 1 << 15
 _SPLIT = re.compile(r"\s*[,;\n]\s*(?:and\s+)?(?![^()]*\))")
+_SPLIT_LONG = re.compile(r"\s*[,;\n]\s*")
 
 
 @dataclass(slots=True)
@@ -48,10 +51,20 @@ class AttributeReader:
     def __init__(self, words: Words, kinds: Kinds) -> None:
         self._words = words
         self._kinds = kinds
-        self.values_of = lru_cache(_CACHE)(self._values_of)
+        self.values_of = remember(self._values_of)
+        self._read_plain = lru_cache(_CACHE)(self._read_object)
 
     def read(self, value: Any) -> Reading:
         """The attributes of a finding whose value is ``value``."""
+        if (
+            type(value) is dict
+            and len(value) == len(ATTRIBUTES)
+            and all(
+                item is None or (type(item) is str and len(item) <= MAX_LENGTH)
+                for item in value.values()
+            )
+        ):
+            return self._read_plain(tuple(value.items()))
         reading = Reading()
         if isinstance(value, dict):
             reading.sets = self._from_object(value, reading, 0)
@@ -63,6 +76,12 @@ class AttributeReader:
             reading.status = "denied"
         if not reading.sets:
             reading.sets = [{}]
+        return reading
+
+    def _read_object(self, items: tuple[tuple[str, Any], ...]) -> Reading:
+        """An object of texts, the usual case; what is returned is remembered, so never changed."""
+        reading = Reading()
+        reading.sets = self._from_object(dict(items), reading, 0) or [{}]
         return reading
 
     def _from_list(self, items: list[Any], reading: Reading) -> list[Values]:
@@ -137,6 +156,8 @@ class AttributeReader:
         """An attribute given as an object whose keys are places, each with its own value."""
         if isinstance(item, str):
             item = colon_pairs(item.lower())
+        if isinstance(item, list) and item and all(isinstance(one, dict) for one in item):
+            return self._by_place_list(item)
         if not isinstance(item, dict) or not item:
             return None
         if any(key_of(key) in KEYS for key in item):
@@ -149,6 +170,20 @@ class AttributeReader:
         return [
             (key, entry if isinstance(entry, dict) else {slot: entry}) for key, entry in entries
         ]
+
+    def _by_place_list(self, items: list[dict[str, Any]]) -> list[tuple[str, Any]] | None:
+        """Objects that each name one place: ``[{"left": "small"}, {"right": "large"}]``."""
+        places: list[tuple[str, Any]] = []
+        for item in items:
+            named = [key for key in item if KEYS.get(key_of(key)) == "location"]
+            if named and isinstance(item[named[0]], str):
+                rest = {key: entry for key, entry in item.items() if key != named[0]}
+                places.append((item[named[0]], rest))
+            elif not any(key_of(key) in KEYS for key in item):
+                places.extend(item.items())
+            else:
+                return None
+        return places
 
     def _other_key(
         self,
@@ -244,7 +279,9 @@ class AttributeReader:
                 self._is_status(value, reading)
                 continue
             slot_values = values.setdefault(where, [])
-            if value not in slot_values:
+            if len(slot_values) >= MAX_VALUES:
+                reading.dropped.append((where, value))
+            elif value not in slot_values:
                 slot_values.append(value)
 
     def _status_from(self, key: str, item: Any, reading: Reading) -> None:
@@ -272,7 +309,8 @@ class AttributeReader:
     def _values_of(self, slot: str, text: str) -> tuple[tuple[str, str], ...]:
         """The single values in a text with the attribute each belongs to."""
         found: list[tuple[str, str]] = []
-        for piece in _SPLIT.split(clean_value(text)):
+        split = _SPLIT if len(text) <= MAX_LENGTH else _SPLIT_LONG
+        for piece in split.split(clean_value(text)):
             value = piece.strip(EDGES)
             if not value or self._words.has("null", value) or self._words.has("error", value):
                 continue

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pipeline.clinical.keyinfo import ATTRIBUTES
+from pipeline.clinical.standardise.caches import remember
 from pipeline.clinical.standardise.words import Words, phrase_key
 
 _MAX_PHRASE: Final = 5
@@ -18,6 +19,8 @@ class Kinds:
     def __init__(self, words: Words, vocabulary: Mapping[str, Sequence[str]] | None) -> None:
         self.words = words
         self._vocabulary = vocabulary or {}
+        self.identity = remember(self._identity)
+        self.is_device = remember(self._is_device)
 
     def listed(self, phrase: str) -> tuple[str, ...] | None:
         """The kinds the vocabulary gives a phrase, or None where it does not hold it."""
@@ -35,7 +38,7 @@ class Kinds:
             return tuple(kind for kind in listed if kind in ATTRIBUTES)
         return self.words.slots(phrase_key(phrase))
 
-    def identity(self, name: str) -> str | None:
+    def _identity(self, name: str) -> str | None:
         """The canonical name of a known finding or device: equal for wordings of one thing."""
         key = phrase_key(name)
         rename = self.words.renames.get(key)
@@ -49,7 +52,7 @@ class Kinds:
         listed = self.listed(name)
         return name if listed and not _FINDING_KINDS.isdisjoint(listed) else None
 
-    def is_device(self, name: str) -> bool:
+    def _is_device(self, name: str) -> bool:
         """Whether a name, cleaned of everything else, is a device or a part of one."""
         has = self.words.has
         tokens = phrase_key(name).split()

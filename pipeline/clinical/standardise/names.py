@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Final
 
+from pipeline.clinical.standardise.caches import MAX_LENGTH, remember
 from pipeline.clinical.standardise.kinds import Kinds
 from pipeline.clinical.standardise.peel import EDGES, Part, Peeled, Peeler
 from pipeline.clinical.standardise.words import Words
 
-MAX_NAME: Final = 200
+MAX_NAME: Final = MAX_LENGTH
 """Longer names are left as they are: no finding has one, and no rule was written for it."""
 
-_CACHE: Final = 1 << 16
 _JOINED = re.compile(r"(?<=[^\W_])_+(?=[^\W_])")
 _CONJUNCTION = re.compile(
     r"\s*(?P<comma>[,;]|\n)\s*(?:and\s+|or\s+)?|\s+(?P<either>or|versus|vs\.?)\s+"
@@ -37,7 +36,7 @@ class NameReader:
         self._words = words
         self._kinds = kinds
         self._peeler = Peeler(words, kinds)
-        self.read = lru_cache(_CACHE)(self._read)
+        self.read = remember(self._read)
         self._longest = {
             role: max((len(word.split()) for word in words.roles[role]), default=0)
             for role in ("hedge_before", "hedge_after", "negation", "modifier")
@@ -55,6 +54,8 @@ class NameReader:
         if has("no_finding", text) or text.startswith(("normal ", "unremarkable ")):
             return NameReading((), "no_finding")
         parts = tuple(part for part in self._statements(text) if part.name)
+        if "?" in (raw.strip()[:1], raw.strip()[-1:]):
+            parts = tuple(replace(part, status=part.status or "hedged") for part in parts)
         return NameReading(parts, "" if parts else "no_finding")
 
     def _statements(self, text: str) -> list[Part]:
@@ -142,7 +143,7 @@ class NameReader:
             either = either or match.group("either") is not None
         pieces.append(text[position:])
         pieces = [piece for piece in pieces if piece.strip(EDGES)]
-        parts = self._joined(pieces)
+        parts = self._joined(pieces) if len(pieces) > 1 else None
         if parts is None:
             return [whole]
         rule = "alternatives" if either else "conjunction_split"
@@ -157,12 +158,14 @@ class NameReader:
     def _joined(self, pieces: list[str]) -> list[Part] | None:
         """Parts for all pieces, or None if one of them is neither a finding nor an attribute."""
         parts: list[Part] = []
-        heads = pieces[-1].split()
+        head = pieces[-1].strip(EDGES)
         for index, piece in enumerate(pieces):
             text, _ = self._status(piece.strip(EDGES))
             peeled = self._peeler.peel(text)
             if not peeled.known and index < len(pieces) - 1:  # "pleural and pericardial effusion"
-                shared = self._peeler.peel(f"{text} {heads[-1]}")
+                only_attributes = self._kinds.segments(text) is not None
+                whose = self._peeler.peel(head).part.name if only_attributes else head.split()[-1]
+                shared = self._peeler.peel(f"{text} {whose}")
                 peeled = shared if shared.known else peeled
             if peeled.known:
                 parts.append(peeled.part)

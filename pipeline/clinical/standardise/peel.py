@@ -124,7 +124,8 @@ class Peeler:
         named = "location" in self._kinds.slots(where) or self._words.has(
             "place", where.partition(" ")[0]
         )
-        if not inner.known or not (named or (match["how"] != "of" and len(where.split()) <= 6)):
+        known = inner.known or self._kinds.is_device(inner.part.name)
+        if not known or not (named or (match["how"] != "of" and len(where.split()) <= 6)):
             return None
         if self._kinds.identity(where) is not None and not named:
             return None

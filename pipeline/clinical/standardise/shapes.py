@@ -12,6 +12,8 @@ from pipeline.clinical.keyinfo import ATTRIBUTES, CATEGORIES
 from pipeline.clinical.standardise.kinds import Kinds
 from pipeline.clinical.standardise.values import KEYS, MAX_DEPTH, NAME_KEYS, key_of
 
+_NAMES: Final = frozenset(NAME_KEYS)
+_CATEGORIES: Final = frozenset(CATEGORIES)
 _ENUMERATION = re.compile(r"\s*(?:[,;\n|]|(?:^|\s)(?:\d{1,2}[.)]|[-*•])\s)\s*")
 _AND = re.compile(r"^(?:and|or)\s+")
 
@@ -24,13 +26,16 @@ RawFinding = tuple[str, Any]
 
 def category_key(key: str) -> str:
     """``No-Entity`` and ``no entity`` as ``no_entity``; any other key as it is."""
+    if key in _CATEGORIES:
+        return key
     name = key_of(key)
-    return name if name in CATEGORIES else key
+    return name if name in _CATEGORIES else key
 
 
 def raw_findings(value: Any, kinds: Kinds, depth: int = 0) -> Iterator[RawFinding]:
-    """The findings of a category; whatever holds no name gives nothing."""
+    """The findings of a category; what holds no name has an empty one."""
     if depth > MAX_DEPTH:
+        yield "", None
         return
     if isinstance(value, str):
         decoded = _decoded(value)
@@ -43,7 +48,10 @@ def raw_findings(value: Any, kinds: Kinds, depth: int = 0) -> Iterator[RawFindin
             yield value[0], value[1]
             return
         for item in value:
-            yield from raw_findings(item, kinds, depth + 1)
+            if isinstance(item, str | list | dict):
+                yield from raw_findings(item, kinds, depth + 1)
+            else:
+                yield "", item
     elif isinstance(value, dict):
         yield from _from_object(value, kinds, depth)
 
@@ -74,7 +82,9 @@ def _listed_names(text: str, kinds: Kinds) -> Iterator[RawFinding]:
 
 def _from_object(value: dict[str, Any], kinds: Kinds, depth: int) -> Iterator[RawFinding]:
     keys = {key_of(key): key for key in value}
-    name_key = next((key for key in NAME_KEYS if _holds_name(value, keys, key)), None)
+    name_key = None
+    if not _NAMES.isdisjoint(keys):
+        name_key = next((key for key in NAME_KEYS if _holds_name(value, keys, key)), None)
     if name_key is not None:
         yield from _named(value, keys[name_key], kinds, depth)
         return

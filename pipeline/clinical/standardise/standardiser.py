@@ -17,7 +17,7 @@ from pipeline.clinical.standardise.lungs import lung_statements
 from pipeline.clinical.standardise.names import NameReader
 from pipeline.clinical.standardise.peel import Part
 from pipeline.clinical.standardise.shapes import category_key, raw_findings
-from pipeline.clinical.standardise.values import Values
+from pipeline.clinical.standardise.values import MAX_DEPTH, Values
 from pipeline.clinical.standardise.words import load_words
 
 VOCABULARY_KEY: Final = "_vocabulary"
@@ -54,13 +54,13 @@ class Standardiser:
             change = Change("not_a_record", "", before=type(record).__name__)
             return Standardised(Draft().as_record({}), (change,))
         changes: list[Change] = []
-        conflicts: list[Conflict] = []
+        conflicts: dict[Conflict, None] = {}
         for _ in range(_PASSES):
             draft, found = self._pass(record)
             kept = {key: item for key, item in record.items() if _is_kept(key)}
             standard = draft.as_record(kept)
             changes.extend(draft.changes)
-            conflicts.extend(one for one in found if one not in conflicts)
+            conflicts.update(dict.fromkeys(found))
             if standard == record:
                 break
             record = standard
@@ -71,19 +71,23 @@ class Standardiser:
         for key, value in record.items():
             category = category_key(key)
             if category in CATEGORIES:
+                if not isinstance(value, list if category == NEGATED else dict):
+                    draft.changes.append(Change("shape", category, before=value))
+                elif key != category:
+                    draft.changes.append(Change("category_key", category, before=key))
                 self._read_category(draft, category, value)
         draft.merge()
         return draft, resolve(draft, self._kinds)
 
-    def _read_category(self, draft: Draft, category: str, value: Any) -> None:
+    def _read_category(self, draft: Draft, category: str, value: Any, depth: int = 0) -> None:
         if category == OPACITY:
             value = self._read_lungs(draft, value)
             category = ENTITY
         for name, item in raw_findings(value, self._kinds):
             inner = category_key(name)
-            if inner in CATEGORIES and isinstance(item, dict | list):
+            if depth < MAX_DEPTH and inner in CATEGORIES and isinstance(item, dict | list):
                 draft.changes.append(Change("category_lifted", category, inner))
-                self._read_category(draft, inner, item)
+                self._read_category(draft, inner, item, depth + 1)
             elif category == NEGATED:
                 self._read_denied(draft, name, item)
             else:
@@ -125,7 +129,9 @@ class Standardiser:
                 rule = part.rules[0] if part.rules else "spelling"
                 draft.changes.append(Change(rule, NEGATED, name, "", name, part.name))
 
-    def _read_finding(self, draft: Draft, category: str, name: str, item: Any) -> None:
+    def _read_finding(
+        self, draft: Draft, category: str, name: str, item: Any, depth: int = 0
+    ) -> None:
         named = self._names.read(name)
         if not named.parts:
             draft.changes.append(Change(named.dropped, category, name))
@@ -152,9 +158,9 @@ class Standardiser:
             self._note(draft, category, name, part, item, sets)
             if target != category:
                 draft.changes.append(Change(target, category, name, "", category, target))
-        for lifted, value in reading.lifted:
+        for lifted, value in reading.lifted if depth < MAX_DEPTH else ():
             draft.changes.append(Change("finding_lifted", category, name, lifted))
-            self._read_finding(draft, category, lifted, value)
+            self._read_finding(draft, category, lifted, value, depth + 1)
 
     def _put_special(self, draft: Draft, category: str, name: str, values: Values) -> None:
         """Put one instance, under another name where an attribute belongs to the name."""

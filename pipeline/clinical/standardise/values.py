@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
+from pipeline.clinical.standardise.caches import remember
 from pipeline.clinical.standardise.kinds import Kinds
 from pipeline.clinical.standardise.peel import EDGES
 
@@ -14,6 +15,9 @@ Values: TypeAlias = dict[str, list[str]]
 
 MAX_DEPTH: Final = 12
 """Nesting that is still read; what lies deeper is no attribute."""
+
+MAX_VALUES: Final = 200
+"""Values of one attribute; what is beyond them is dropped, and recorded."""
 
 
 KEYS: Final = {
@@ -111,6 +115,7 @@ STATUS_KEYS: Final = frozenset(
 IGNORED_KEYS: Final = frozenset(("number", "count", "id", "index"))
 
 
+@remember
 def key_of(key: str) -> str:
     """A key as the tables have it: ``Body part`` is ``body_part``."""
     return "_".join(key.lower().replace("-", " ").replace("_", " ").split())
