@@ -136,4 +136,5 @@ def say_columns(names: list[str]) -> str:
     """Names of columns for a message; not what a first line of report text would put there."""
     if any(len(name) > _LONGEST_NAME or name.rstrip().endswith(".") for name in names):
         return f"a first line of {len(names)} cells that are no column names"
-    return ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
+    shown = (" ".join(name.split()) for name in names[:_MOST_NAMES])
+    return ", ".join(shown) + (", ..." if len(names) > _MOST_NAMES else "")

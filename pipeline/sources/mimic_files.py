@@ -30,6 +30,9 @@ _MAX_DEPTH: Final = 6
 _MAX_FOLDERS: Final = 2000
 """Folders looked into before giving up, so that a wrong path does not walk a whole disk."""
 
+_TRIED_FOLDERS: Final = 200
+"""Parts and patients looked into before a tree is taken to hold images only."""
+
 _PARENTS: Final = 2
 """Levels above the tree or zip in which metadata is looked for."""
 
@@ -48,7 +51,8 @@ class MetadataFiles:
 def find_tree(path: Path) -> Path | None:
     """The first folder at or below ``path`` that holds parts, patients or study files.
 
-    Breadth first in name order, within fixed bounds; None if there is no such folder.
+    Breadth first in name order, within fixed bounds; None if there is no such folder. A tree of
+    images alone, as the images of MIMIC-CXR are without their reports, does not count.
     """
     level = [path]
     looked = 0
@@ -63,10 +67,29 @@ def find_tree(path: Path) -> Path | None:
             except OSError:
                 continue
             if studies or any(_is_patient_level(name) for name in folders):
-                return folder
+                if _has_notes(str(folder)):
+                    return folder
+                continue
             below.extend(folder / name for name in folders if not name.startswith("."))
         level = below
     return None
+
+
+def _has_notes(root: str) -> bool:
+    """Whether one of the first patients has a note."""
+    waiting = [root]
+    for _ in range(_TRIED_FOLDERS):
+        if not waiting:
+            return False
+        folder = waiting.pop()
+        try:
+            folders, studies = _entries(folder)
+        except OSError:
+            continue
+        if studies:
+            return True
+        waiting.extend(f"{folder}/{name}" for name in reversed(folders) if _is_patient_level(name))
+    return False
 
 
 def walk_tree(root: str) -> Iterator[str]:

@@ -132,6 +132,16 @@ def test_tree_is_preferred_to_the_zip_beside_it(tmp_path: Path) -> None:
     assert opened(tmp_path, kind="mimic-zip").kind == "mimic-zip"
 
 
+def test_a_tree_of_images_does_not_hide_the_reports(tmp_path: Path) -> None:
+    (tmp_path / "files/p10/p10000001/s50000001").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="no reports of a known kind"):
+        opened(tmp_path)
+    write_zip(tmp_path / "mimic-cxr-reports.zip")
+    assert opened(tmp_path).kind == "mimic-zip"
+    write_tree(tmp_path / "unpacked")
+    assert len(read_all(opened(tmp_path))) == 3
+
+
 def test_locators_are_json_and_reading_needs_no_listing(tmp_path: Path) -> None:
     import orjson
 
