@@ -28,6 +28,13 @@ _HINTS = {
     "no_batch_service": "the address has no Batch API; set mode: live",
     "no_file_service": "the address has no Files API; set mode: live",
 }
+_GONE = {
+    State.PREPARED: _HINTS["no_file_service"],
+    State.UPLOADED: _HINTS["no_batch_service"],
+    State.CREATED: "the service does not know the job; correct the address, or remove the folder "
+    "batches of the run to give it up with what was paid for it",
+}
+"""What 404 means at each state."""
 
 
 class JobDriver:
@@ -73,23 +80,20 @@ class JobDriver:
         log.warning("%s, %s: %s", where, job.state.value, problem)
         if problem.kind is Problem.LATER:
             self._heard = self._clock()
-            if job.state is State.CREATING:
-                self._refused(job, problem.code)
         elif problem.kind is Problem.UNSURE:
             if self._clock() - self._heard > self._setup.settings.patience_minutes * 60:
                 raise Stopped(f"{where}: no answer ({problem.code}); run again to go on")
-        elif problem.kind is Problem.GONE and job.state is State.CREATING:
-            self._ledger.record(job, State.PREPARED, file="")
         else:
             hint = _hint(problem.code)
             if problem.kind is Problem.GONE:
-                hint = (
-                    f"; the service does not know it; to give it up, remove {self._ledger.folder}"
-                )
+                hint = f"; {_GONE[job.state]}" if job.state in _GONE else ""
             raise BackendError(problem.code, f"{where}: {problem.code}{hint}")
 
     async def _advance(self, job: Job) -> None:
         service = self._setup.services.get(job.deployment)
+        if service is None and job.state is State.PREPARED:
+            self._ledger.record(job, State.CLOSED)  # nothing left this machine: it is taken anew
+            return
         if service is None:
             raise ConfigError(
                 f"batch job {job.name} is at {job.deployment}, which the recipe no longer names; "
@@ -119,7 +123,12 @@ class JobDriver:
         else:
             self._ledger.record(job, State.UPLOADING)
         if file is None:
-            file = await service.upload(self._ledger.path(job), f"{job.name}.jsonl")
+            try:
+                file = await service.upload(self._ledger.path(job), f"{job.name}.jsonl")
+            except ServiceProblem as error:
+                if error.kind is not Problem.UNSURE:
+                    self._ledger.record(job, State.PREPARED)
+                raise
         self._ledger.record(job, State.UPLOADED, file=file)
 
     async def _create(self, job: Job, service: BatchService) -> None:
@@ -131,14 +140,31 @@ class JobDriver:
             view = await service.find_job(job.file, besides=job.dead)
             if view is None and self._first_miss(job):
                 return
-        elif await service.is_ready(job.file):
+        elif await self._is_ready(job, service):
             self._ledger.record(job, State.CREATING)
         else:
             return
         if view is None:
-            view = await service.create(job.file)
+            try:
+                view = await service.create(job.file)
+            except ServiceProblem as error:
+                if error.kind is Problem.LATER:
+                    self._refused(job, error.code)
+                elif error.kind is not Problem.UNSURE:
+                    self._ledger.record(job, State.UPLOADED)
+                raise
         self._ledger.record(job, State.CREATED, batch=view.id)
         log.info("batch job %s: %d requests submitted as %s", job.name, job.lines, view.id)
+
+    async def _is_ready(self, job: Job, service: BatchService) -> bool:
+        """Whether a job can be made of the stored file; one that has expired is stored anew."""
+        try:
+            return await service.is_ready(job.file)
+        except ServiceProblem as error:
+            if error.kind is not Problem.GONE:
+                raise
+            self._ledger.record(job, State.PREPARED, file="")
+            return False
 
     async def _poll(self, job: Job, service: BatchService) -> None:
         view = await service.job(job.batch)

@@ -218,6 +218,7 @@ class ModelServer:
     async def _other(
         self, request: web.BaseRequest, surface: _Surface, kind: str, rest: list[str]
     ) -> web.Response:
+        self.headers_seen.update(name.lower() for name in request.headers)
         if not self._authorised(request, surface):
             return replies.unauthorized(azure=surface.azure)
         if kind in ("files", "batches"):
