@@ -15,7 +15,7 @@ _REACHING = {
     "history": "history",
     "probable": "present",
 }
-_ORDER = ("absent", "hypothetical", "history", "uncertain", "present")
+_STRONGER = ("absent", "hypothetical", "history")  # whichever comes first holds
 _AFTER = {
     "negation_after": "absent",
     "resolved_after": "absent",
@@ -57,10 +57,10 @@ def _reach_forward(clause: list[Phrase]) -> None:
                 if f"{role}_after" in join.entry.roles and not later_core[index]:
                     continue
                 active.setdefault(status, join.entry.phrase)
-        for status in _ORDER:
-            if status in active:
-                phrase.status, phrase.trigger = status, active[status]
-                break
+        if active:
+            first = next((status for status in active if status in _STRONGER), "uncertain")
+            phrase.status = first if first in active else "present"
+            phrase.trigger = active[phrase.status]
 
 
 def _core_follows(clause: list[Phrase]) -> list[bool]:

@@ -13,6 +13,8 @@ _PLACING = frozenset({"in", "of"})
 _LINKING = frozenset({"verb", "seen"})
 _BLOCKING = frozenset({"stop", "start", "link", "negation", "hypothetical", "history", "colon"})
 _SIDES = ("left", "right", "bilateral")
+_ONE_SIDE = ("left", "right")
+_PLURALS = {"bases": "base", "apices": "apex", "hila": "hilum", "sulci": "sulcus"}
 _ZONES = ("upper", "lower", "mid", "middle")
 _UNITS = ("lobe", "lung", "zone", "field", "spine", "hemithorax")
 
@@ -22,7 +24,8 @@ class Found:
     """What was found out about one mention's attributes.
 
     ``places`` holds one list of site parts per phrase; ``attached`` says that some of them follow
-    the finding (*in the left base*), so that findings listed with it may share them.
+    the finding (*in the left base*), so that findings listed with it may share them. ``twins``
+    are the attributes of further instances: *moderate right* and small left effusions.
     """
 
     places: list[list[Part]] = field(default_factory=list)
@@ -30,6 +33,7 @@ class Found:
     kinds: list[str] = field(default_factory=list)
     change: str = ""
     attached: bool = False
+    twins: list[list[Part]] = field(default_factory=list)
 
     def take(self, parts: Iterable[Part], *, front: bool = False) -> None:
         """Adds what the parts say."""
@@ -71,11 +75,12 @@ def gather(clause: list[Phrase], index: int, core: Part, group: str) -> Found:
     before, after = _own(parts, core)
     inner = [Part(core.start, core.end, entry) for entry in core.entry.inner]
     found.take([*before, *inner, *after])
+    told = found.placed and not (found.places[0][0] in inner and len(found.places[0]) == 1)
     if all(not p.entry.finding for p in before) and before == parts[: len(before)]:
         from_left(clause, index, found)
     if parts[-1] is core or (after and parts[-1] is after[-1]):
         from_right(clause, index, found)
-    if not found.placed:
+    if not (told or found.attached or (found.placed and not inner)):
         _from_subject(clause, index, found, group)
     return found
 
@@ -99,14 +104,31 @@ def from_left(clause: list[Phrase], index: int, found: Found) -> None:
         roles = clause[at].roles
         other = clause[at - 1]
         joined = not _JOINING.isdisjoint(roles) or "of" in roles
-        if not joined or other.solid or other.normal is not None or not other.parts:
+        changes = "in" in roles and _mere(other)  # increase in the left effusion
+        if not (joined or changes) or other.normal is not None or not other.parts:
+            return
+        if other.solid and not _mere(other):
             return
         if not _BLOCKING.isdisjoint(roles) or "verb" in roles:
             return
-        if at > 1 and "in" in other.roles:
+        if "det" in roles and not (changes or "of" in roles):
+            return  # a new noun: ... of the left base and a right effusion
+        if at > 1 and not _PLACING.isdisjoint(other.roles) and clause[at - 2].solid:
             return  # that phrase places an earlier finding
-        found.take(other.parts, front=True)
+        if found.levels and found.places and _is_twin(other):
+            found.twins.append(other.parts)
+        else:
+            found.take(other.parts, front=True)
         at -= 1
+
+
+def _is_twin(phrase: Phrase) -> bool:
+    return phrase.site and any(part.entry.level for part in phrase.parts)
+
+
+def _mere(phrase: Phrase) -> bool:
+    """Whether a phrase says nothing but change and degree."""
+    return all((p.entry.change or p.entry.level) and not p.entry.site for p in phrase.parts)
 
 
 def from_right(clause: list[Phrase], index: int, found: Found) -> None:
@@ -181,6 +203,7 @@ def places_text(places: list[list[Part]], finding: Finding | None) -> tuple[str,
     terms: list[str] = []
     halves: list[list[str]] = []
     side = ""
+    own = finding is not None and finding.kind == "device"  # its side is not that of its tip
     for group in places:
         if _lead_ends(group, finding):
             continue
@@ -196,31 +219,42 @@ def places_text(places: list[list[Part]], finding: Finding | None) -> tuple[str,
             if not site.name or (finding is not None and site.name in finding.name):
                 continue
             complete = complete or site.group != "any"
-            if site.name not in names and not (names and site.name in names[-1].split()):
-                names.append(site.name)
+            name = site.name
+            if pair and (side in _ONE_SIDE or (names and names[0] in _ONE_SIDE)):
+                name = _single(name)
+            if names and name.startswith("vertebra"):
+                names[-1] = names[-1].removesuffix(" vertebra")
+            if name not in names and not (names and name in names[-1].split()):
+                names.append(name)
         if not names and not pair:
             continue
         if any(name in _SIDES for name in names):
             side = next(name for name in names if name in _SIDES)
-        elif side and halves and complete:
+        elif side and halves and complete and not own:
             names.insert(0, side)
         elif pair and not (names and names[0].startswith("both")):
             names.insert(0, "bilateral")
         if not complete and not pair:
             halves.append(names)
             continue
-        terms.extend(_completed(half, names) for half in halves)
+        terms.extend(" ".join(half) if own else _completed(half, names) for half in halves)
         halves = []
         terms.append(" ".join(names))
     terms.extend(" ".join(half) for half in halves)
     return tuple(dict.fromkeys(terms))
 
 
+def _single(name: str) -> str:
+    """*Right middle and lower lobes*: one side has one of a pair."""
+    head, blank, last = name.rpartition(" ")
+    return head + blank + _PLURALS.get(last, last.removesuffix("s"))
+
+
 def _lead_ends(group: list[Part], finding: Finding | None) -> bool:
     """Whether the sites say where the leads of a cardiac device end, not where the device is."""
     if finding is None or finding.kind != "device" or finding.location != "heart":
         return False
-    return any(p.entry.site and p.entry.site.group in ("vessel", "heart") for p in group)
+    return any(p.entry.site and p.entry.site.region in ("chamber", "heart") for p in group)
 
 
 def _everywhere(site: Site, finding: Finding) -> bool:

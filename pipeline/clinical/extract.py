@@ -59,22 +59,27 @@ def read_report(text: str, root: Path | None = None) -> Reading:
     )
 
 
-def _sentences(text: str, root: Path | None) -> Iterator[tuple[int, Sequence[Mention]]]:
-    """The mentions of each sentence with the sentence's start."""
-    rulebook = load_rulebook(root)
-    before: Mention | None = None
+def described(text: str) -> Iterator[tuple[int, int]]:
+    """Start and end of the sentences that describe the image, not its reason or technique."""
     skipping = False
     for start, end in split_sentences(text):
-        sentence = text[start:end]
-        heading = _HEADING.match(sentence) if ":" in sentence else None
+        heading = _HEADING.match(text, start, end)
         if heading is not None:
             title = heading.group(1).lower()
             if title in _SKIPPED:
                 skipping = True
-            elif title in _BODY or sentence.lstrip()[:2].isupper():
+            elif title in _BODY or heading.group(1).isupper():
                 skipping = False
-        if skipping:
-            continue
+        if not skipping:
+            yield start, end
+
+
+def _sentences(text: str, root: Path | None) -> Iterator[tuple[int, Sequence[Mention]]]:
+    """The mentions of each sentence with the sentence's start."""
+    rulebook = load_rulebook(root)
+    before: Mention | None = None
+    for start, end in described(text):
+        sentence = text[start:end]
         mentions: Sequence[Mention] = _read(sentence, root)
         if not mentions:
             continue

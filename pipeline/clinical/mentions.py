@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.clinical.assertion import assert_clause, subject_run
 from pipeline.clinical.attributes import Found, from_left, from_right, gather, places_text
@@ -57,12 +57,7 @@ class _Draft:
 
 def read_sentence(rulebook: Rulebook, sentence: str) -> tuple[Mention, ...]:
     """All mentions of a sentence, in the order of the text; spans count from its start."""
-    lowered = lower(sentence)
-    tokens = words(lowered)
-    kept: list[int] | None = None
-    if not rulebook.fillers.isdisjoint(tokens):
-        kept = [i for i, token in enumerate(tokens) if token not in rulebook.fillers]
-        tokens = [tokens[i] for i in kept]
+    tokens, kept = sentence_words(rulebook, sentence)
     starts: list[int] = []
     by_name = rulebook.lexicon.by_name
     mentions: list[Mention] = []
@@ -73,7 +68,7 @@ def read_sentence(rulebook: Rulebook, sentence: str) -> tuple[Mention, ...]:
         drafts = _read_clause(rulebook, clause)
         _share(rulebook, clause, drafts)
         if drafts and not starts:
-            starts = word_starts(lowered)
+            starts = word_starts(lower(sentence))
             starts = starts if kept is None else [starts[i] for i in kept]
         for draft in drafts:
             found = draft.found
@@ -93,6 +88,15 @@ def read_sentence(rulebook: Rulebook, sentence: str) -> tuple[Mention, ...]:
     return tuple(mentions)
 
 
+def sentence_words(rulebook: Rulebook, sentence: str) -> tuple[list[str], list[int] | None]:
+    """The words that carry weight, and their numbers among all words if some carry none."""
+    tokens = words(lower(sentence))
+    if rulebook.fillers.isdisjoint(tokens):
+        return tokens, None
+    kept = [i for i, token in enumerate(tokens) if token not in rulebook.fillers]
+    return [tokens[i] for i in kept], kept
+
+
 def _read_clause(rulebook: Rulebook, clause: list[Phrase]) -> list[_Draft]:
     drafts: list[_Draft] = []
     renamed: set[int] = set()
@@ -100,12 +104,16 @@ def _read_clause(rulebook: Rulebook, clause: list[Phrase]) -> list[_Draft]:
         if phrase.core:
             for at, part in enumerate(phrase.parts):
                 entry = part.entry
+                made: list[_Draft] = []
                 if entry.states:
-                    drafts.extend(_composed(rulebook, clause, index, part, renamed))
-                if entry.finding and part.start not in renamed:
+                    made = list(_composed(rulebook, clause, index, part, renamed))
+                    drafts.extend(made)
+                if entry.finding and part.start not in renamed and not made:
                     modifies = entry.kind and any(p.entry.finding for p in phrase.parts[at + 1 :])
                     if not modifies:
-                        drafts.append(_named(rulebook, clause, index, part))
+                        draft = _named(rulebook, clause, index, part)
+                        drafts.extend(_twins(draft))
+                        drafts.append(draft)
         if phrase.normal is not None and phrase.status != "absent":
             drafts.extend(_normal(rulebook, clause, index, drafts))
     return drafts
@@ -127,6 +135,14 @@ def _named(rulebook: Rulebook, clause: list[Phrase], index: int, part: Part) -> 
             name, rule = made.result, "wording + place or type"
             break
     return _Draft(name, index, phrase.status, phrase.trigger, rule, found, part.start, part.end)
+
+
+def _twins(draft: _Draft) -> Iterator[_Draft]:
+    """*Moderate right and small left effusions*: one mention for each."""
+    for parts in draft.found.twins:
+        found = Found()
+        found.take(parts)
+        yield replace(draft, found=found)
 
 
 def _composed(
@@ -204,12 +220,14 @@ def _normal(
             if "verb" in roles or not ("and" in roles or "or" in roles or "comma" in roles):
                 break
             subjects.append((later, clause[later]))
-    elif not any(p.entry.site is not None for p in phrase.parts[:at]):
-        run = subject_run(clause, index)
+    else:
+        named = any(p.entry.site is not None for p in phrase.parts[:at])
+        listed = "and" in phrase.roles or "or" in phrase.roles
+        run = subject_run(clause, index) if listed or not named else []
         places = [i for i, p in enumerate(clause) if any(p is q for q in run)]
         subjects += [(i, clause[i]) for i in places]
         if phrase.normal == "strong":
-            _deny(rulebook, drafts, places, word)
+            _deny(rulebook, drafts, [*places, index], word)
     if phrase.normal == CLEAR:
         for draft in drafts:
             if draft.phrase == index and draft.first >= word.end and draft.status == "present":
@@ -243,7 +261,12 @@ def _deny(rulebook: Rulebook, drafts: list[_Draft], phrases: list[int], word: Pa
     for draft in drafts:
         finding = rulebook.lexicon.by_name.get(draft.name)
         known = finding is not None and finding.kind == "finding"
-        if known and draft.phrase in phrases and draft.status == "present":
+        if (
+            known
+            and draft.phrase in phrases
+            and draft.first < word.start
+            and draft.status == "present"
+        ):
             draft.status, draft.trigger = "absent", word.entry.phrase
 
 

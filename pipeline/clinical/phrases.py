@@ -80,7 +80,7 @@ def scan(rulebook: Rulebook, tokens: list[str]) -> list[Phrase]:
         current.parts.append(part)
         if entry.finding or entry.states:
             current.core = True
-            current.solid = current.solid or bool(entry.finding) or not entry.level
+            current.solid = current.solid or bool(entry.finding) or not entry.weak
         if entry.site is not None:
             current.site = True
         if "normal" in entry.roles:
@@ -97,7 +97,8 @@ def clauses(phrases: list[Phrase]) -> list[list[Phrase]]:
     spoken = False  # the clause has said something already: a verb, a denial, a normal state
     for index, phrase in enumerate(phrases):
         if current and _breaks(phrases, index, spoken):
-            if not (spoken or "stop" in phrase.roles or any(p.solid for p in current)):
+            opens = "start" in phrase.roles and "stop" not in phrase.roles
+            if opens and not (spoken or any(p.solid for p in current)):
                 current.append(phrase)  # a place in front: in the left base there is ...
                 spoken = True
                 continue
@@ -123,7 +124,7 @@ def _breaks(phrases: list[Phrase], index: int, spoken: bool) -> bool:
     roles = phrase.roles
     if not phrase.parts:
         return False  # a trailing trigger: it speaks about what stands before it
-    if not _FRESH.isdisjoint(roles):
+    if not _FRESH.isdisjoint(roles) or ("relative" in roles and "link" not in roles):
         return True
     if roles.keys() == {"det"}:  # a new subject without any joining word
         return spoken and _has_predicate(phrases, index)

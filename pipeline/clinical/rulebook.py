@@ -26,7 +26,7 @@ ROLES = frozenset(
         "negation", "negation_after", "resolved", "resolved_after", "possible", "possible_after",
         "probable", "probable_after", "hypothetical", "history", "normal", "stop", "start", "and",
         "or", "comma", "of", "in", "with", "verb", "seen", "colon", "det", "link", "change",
-        "pseudo", "filler", "anaphor",
+        "pseudo", "filler", "anaphor", "relative",
     }
 )  # fmt: skip
 """What a row of ``triggers.csv`` may be; docs/rules.md explains each."""
@@ -50,6 +50,8 @@ class Entry:
         roles: trigger roles with their values.
         about: the site among a finding's own words (*aortic* in *aortic calcification*).
         inner: entries found inside a finding's own words (``hilar`` in *hilar adenopathy*).
+        weak: whether it may stand among the attributes of another finding although it names states
+            (*small*, *tip*).
         splits: whether a new phrase begins behind it.
     """
 
@@ -63,6 +65,7 @@ class Entry:
     roles: dict[str, str] = field(default_factory=dict)
     about: Site | None = None
     inner: tuple[Entry, ...] = ()
+    weak: bool = False
     splits: bool = False
 
 
@@ -113,6 +116,9 @@ def load_rulebook(root: Path | None = None) -> Rulebook:
         entry = _entry(table, row["wording"])
         entry.states = (*entry.states, row["state"])
     compositions = dict(_compositions(lexicon, root / "composition_lib.csv"))
+    strong = {state for (_, state), made in compositions.items() if made.mode != "alone"}
+    for entry in table.values():
+        entry.weak = bool(entry.level) or strong.isdisjoint(entry.states)
     _add_findings(table, lexicon, compositions)
     tree: Tree = {}
     for phrase, entry in table.items():
