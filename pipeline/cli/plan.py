@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from pipeline.cli import shared
+
+if TYPE_CHECKING:
+    from pipeline.run.forecast import Forecast
 
 
 def plan(
@@ -43,6 +49,11 @@ def plan(
         left = "" if stage.left is None else f"{stage.left:,}"
         table.add_row(stage.stage, stage.state, left, stage.backend, stage.why)
     console.print(table)
+    for stage in made.stages:
+        if stage.forecast is not None:
+            console.print()
+            for line in _say(stage.stage, stage.backend, stage.forecast):
+                console.print(line, highlight=False, markup=False)
     stale = [stage.stage for stage in made.stages if stage.state == "stale"]
     if stale:
         console.print(
@@ -50,3 +61,33 @@ def plan(
             highlight=False,
             markup=False,
         )
+
+
+def _say(stage: str, backend: str, ahead: Forecast) -> Iterator[str]:
+    """What a stage would ask, in a few lines."""
+    from pipeline.run.forecast import scaled
+    from pipeline.run.progress import say_duration
+
+    found, scale = ahead.estimate, ahead.scale
+    how = "all rows" if scale == 1 else f"the first {ahead.looked_at:,} reports, scaled up"
+    yield f"{stage} would ask {backend} (by {how}; tokens by {found.counted}):"
+    numbers = (
+        ("requests", found.requests),
+        ("from the journal", found.reused),
+        ("asked twice, sent once", found.repeated),
+        ("to send", found.to_send),
+        ("prompt tokens", found.prompt_tokens),
+        ("output tokens, likely", found.output_tokens),
+        ("output tokens, at most", found.most_output_tokens),
+    )
+    for what, number in numbers:
+        amount = scaled(number, scale)
+        if amount is not None:
+            yield f"  {what:<24}{round(amount):>16,}"
+    for what, money in (("money, likely", found.money), ("money, at most", found.most_money)):
+        amount = scaled(money, scale)
+        if amount is not None:
+            yield f"  {what:<24}{amount:>16,.2f} {found.currency}"
+    seconds = scaled(found.seconds, scale)
+    if seconds is not None:
+        yield f"  {'time at the limits':<24}{say_duration(seconds):>16}"

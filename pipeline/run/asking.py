@@ -48,7 +48,7 @@ async def answer_rows(
                 window.release()
 
     try:
-        async with stopped_by_signals(), asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as group:
             for _ in range(workers):
                 group.create_task(work())
     except BaseExceptionGroup as errors:

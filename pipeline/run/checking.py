@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import shutil
@@ -15,6 +16,8 @@ from pathlib import Path
 import pipeline
 from pipeline.core.errors import DataError, PipelineError
 from pipeline.core.resources import resource_root
+from pipeline.llm.check import CheckResult, check_backend
+from pipeline.llm.governance import open_gate
 from pipeline.run.pool import available_cores
 from pipeline.run.recipe import Recipe, load_recipe
 from pipeline.sources import Source, open_source
@@ -76,7 +79,10 @@ def check_recipe(
     except PipelineError as error:
         yield Finding("bad", "input", str(error))
         return
-    yield from _check_backends(recipe)
+    try:
+        yield from _check_backends(recipe, source)
+    except PipelineError as error:
+        yield Finding("bad", "governance", str(error))
 
 
 def _check_source(source: Source) -> Iterator[Finding]:
@@ -98,11 +104,38 @@ def _check_source(source: Source) -> Iterator[Finding]:
     yield Finding(level, "reports", f"read {read} of the first {read + len(problems)}{trouble}")
 
 
-def _check_backends(recipe: Recipe) -> Iterator[Finding]:
-    for stage in recipe.stages:
-        if stage.backend is not None:
-            backend = recipe.backends[stage.backend]
-            yield Finding("ok", f"stage {stage.name}", f"asks {stage.backend} ({backend.kind})")
+def _check_backends(recipe: Recipe, source: Source) -> Iterator[Finding]:
+    """Each backend a stage asks: is it allowed for this data, and does it answer?"""
+    gate = open_gate(source.data_class, recipe.governance, Path(recipe.folder))
+    asked = {stage.backend: stage.name for stage in recipe.stages if stage.backend is not None}
+    for name, stage in asked.items():
+        backend = recipe.backends[name]
+        yield Finding("ok", f"stage {stage}", f"asks {name} ({backend.kind})")
+        for deployment in backend.deployments:
+            for line in gate.explain(deployment, "batch" if backend.mode == "batch" else "chat"):
+                level = "bad" if line.startswith("refused") else "ok"
+                yield Finding(level, f"governance {deployment.label}", line)
+        for result in asyncio.run(check_backend(backend, gate.check)):
+            yield Finding("ok" if result.works else "bad", result.deployment, _say_result(result))
+
+
+def _say_result(result: CheckResult) -> str:
+    """What one tiny request taught about a deployment."""
+    if not result.works:
+        return result.problem or "no answer"
+    limits = [
+        f"{number:,.0f} {unit}"
+        for number, unit in ((result.rpm, "requests/min"), (result.tpm, "tokens/min"))
+        if number is not None
+    ]
+    parts = [
+        f"answers as {result.model or 'unnamed model'} in {result.seconds:.1f} s",
+        "follows a JSON schema" if result.structured else "did not follow the JSON schema",
+        "counts tokens" if result.reports_usage else "counts no tokens: budgets use estimates",
+        ", ".join(limits) if limits else "names no limits",
+        result.problem,
+    ]
+    return "; ".join(part for part in parts if part)
 
 
 def _say_class(data_class: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from pipeline.llm.batch import open_batch
 from pipeline.llm.config import BackendConfig
 from pipeline.llm.governance import Gate
 from pipeline.llm.open import Answering, open_engine
@@ -32,9 +33,8 @@ class StageModel:
     _stage: str
 
     def usage(self) -> dict[str, float]:
-        """Requests, tokens and money of this stage, and what this session did for them."""
-        stats = self._engine.stats()
-        spent = stats["spent"].get(self._stage, {})
+        """Replies, tokens and money of this stage, over all sessions of the run."""
+        spent = self._engine.stats()["spent"].get(self._stage, {})
         return {
             "requests": spent.get("replies", 0),
             "prompt_tokens": spent.get("prompt_tokens", 0),
@@ -44,18 +44,66 @@ class StageModel:
         }
 
 
-@asynccontextmanager
-async def open_model(
-    backend: BackendConfig, folder: RunFolder, gate: Gate, run_id: str, stage: str
-) -> AsyncIterator[StageModel]:
-    """The model of ``stage``, until the end of the context.
+@dataclass(frozen=True, slots=True)
+class ModelPlace:
+    """Where the models of a run are asked from.
 
-    Raises:
-        GovernanceError: the data may not be sent there; nothing was sent.
-        ConfigError: a key is missing.
+    Attributes:
+        folder: the run folder, whose journal keeps the replies.
+        gate: decides where the data may go.
+        run_id: under which spending is added up over all sessions.
     """
-    async with open_engine(backend, folder.replies, gate.check, run=run_id) as engine:
-        at_once = sum(deployment.concurrency for deployment in backend.deployments)
-        workers = min(MOST_WORKERS, at_once + max(4, at_once // 8))
-        yield StageModel(engine.for_stage(stage), workers, engine, stage)
-        engine.seal()
+
+    folder: RunFolder
+    gate: Gate
+    run_id: str
+
+    @asynccontextmanager
+    async def open(
+        self, backend: BackendConfig, stage: str, collect: Callable[[Ask], Awaitable[None]]
+    ) -> AsyncIterator[StageModel]:
+        """The model of ``stage``, until the end of the context.
+
+        Args:
+            backend: what the recipe says of it.
+            stage: the stage's name, under which spending is counted.
+            collect: in batch mode, asks for every row that is left and passes over those whose
+                answer will come later; called until no answer is missing.
+
+        Raises:
+            GovernanceError: the data may not be sent there; nothing was sent.
+            ConfigError: a key is missing.
+        """
+        if backend.mode == "batch":
+            async with self._open_batch(backend, stage, collect) as model:
+                yield model
+            return
+        async with open_engine(
+            backend, self.folder.replies, self.gate.check, run=self.run_id
+        ) as engine:
+            at_once = sum(deployment.concurrency for deployment in backend.deployments)
+            workers = min(MOST_WORKERS, at_once + max(4, at_once // 8))
+            yield StageModel(engine.for_stage(stage), workers, engine, stage)
+            engine.seal()
+
+    @asynccontextmanager
+    async def _open_batch(
+        self, backend: BackendConfig, stage: str, collect: Callable[[Ask], Awaitable[None]]
+    ) -> AsyncIterator[StageModel]:
+        replies, check = self.folder.replies, self.gate.check
+        jobs = self.folder.root / "batches"
+        async with open_batch(
+            backend, backend.batch, jobs, replies, self.gate, run=self.run_id
+        ) as batch:
+            while True:
+                async with open_engine(
+                    backend, replies, check, run=self.run_id, defer=batch.defer
+                ) as engine:
+                    await collect(batch.asker(engine.for_stage(stage)))
+                if not await batch.run():
+                    break
+            async with open_engine(
+                backend, replies, check, run=self.run_id, defer=batch.defer
+            ) as engine:
+                yield StageModel(batch.asker(engine.for_stage(stage)), 1, engine, stage)
+                engine.seal()

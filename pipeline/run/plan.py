@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.run.folder import RunFolder
+from pipeline.run.forecast import Forecast, forecast
 from pipeline.run.graph import Graph
 from pipeline.run.identity import say_changes
 from pipeline.run.recipe import Recipe
@@ -22,6 +23,7 @@ class PlannedStage:
         left: rows it still has to answer; None where that depends on a stage not run yet.
         why: what changed, for a stale stage.
         backend: the backend it asks, if any.
+        forecast: what it would ask a model, if it does.
     """
 
     stage: str
@@ -29,6 +31,7 @@ class PlannedStage:
     left: int | None
     why: str = ""
     backend: str = ""
+    forecast: Forecast | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,9 @@ def make_plan(folder: RunFolder, recipe: Recipe, selection: Selection) -> Plan:
                 known = False
             else:
                 known = False
+        if planned.state in ("run", "resume"):
+            ahead = forecast(graph, recipe, folder, stage, reports)
+            planned = replace(planned, forecast=ahead)
         stages.append(planned)
         done = manifest is not None and planned.state in ("complete", "not selected")
         records[stage.name] = manifest["counts"]["records"] if done and manifest else None

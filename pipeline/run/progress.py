@@ -120,13 +120,13 @@ class LineReporter:
         of = f"/{self._total:,}" if self._total else ""
         left = ""
         if self._total and rate > 0:
-            left = f", {_duration((self._total - self._done) / rate)} left"
+            left = f", {say_duration((self._total - self._done) / rate)} left"
         rejected_text = f", {self._rejected:,} rejected" if self._rejected else ""
         self.note(f"{self._stage}: {self._done:,}{of} rows, {rate:,.0f}/s{left}{rejected_text}")
 
     def finish(self, stage: str, counts: dict[str, Any], seconds: float) -> None:
         """Print the counts."""
-        self.note(f"{stage}: {say_counts(counts)} in {_duration(seconds)}")
+        self.note(f"{stage}: {say_counts(counts)} in {say_duration(seconds)}")
 
     def skip(self, stage: str, counts: dict[str, Any]) -> None:
         """Print that there was nothing to do."""
@@ -206,7 +206,7 @@ class BarReporter:
             self._task = None
 
 
-def _duration(seconds: float) -> str:
+def say_duration(seconds: float) -> str:
     """``0.4 s``, ``12 s``, ``3 min 20 s``, ``5 h 12 min``."""
     if seconds < 10:
         return f"{seconds:.1f} s"

@@ -7,7 +7,7 @@ import platform
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain, islice
@@ -17,13 +17,15 @@ from typing import Any
 import pipeline
 from pipeline.core.errors import ConfigError, ResumeMismatch, Stopped
 from pipeline.core.jsonl import iter_lines, load_line
+from pipeline.llm.config import BackendConfig
 from pipeline.llm.governance import Gate
+from pipeline.llm.types import Ask, Deferred
 from pipeline.run.answer import Answerer, chunk_of
-from pipeline.run.asking import answer_rows
+from pipeline.run.asking import answer_rows, stopped_by_signals
 from pipeline.run.folder import RunFolder
 from pipeline.run.graph import Graph, Staleness
 from pipeline.run.identity import say_changes
-from pipeline.run.models import open_model
+from pipeline.run.models import ModelPlace
 from pipeline.run.pool import WorkerPool, build_stage, stage_spec
 from pipeline.run.progress import Reporter, SilentReporter
 from pipeline.run.recipe import Recipe, StageEntry
@@ -207,9 +209,9 @@ class Runner:
     ) -> Progress:
         rounds = self._graph.store(stage.name).rounds()
         backend = self._graph.backend(stage)
-        rows = _started(lines(stage))
         if backend is None or backend.kind == "rules":
             spec = stage_spec(stage.name, stage.use, self._graph.params(stage), rounds)
+            rows = _started(lines(stage))
             with StageWriter(store, parts) as writer:
                 self._reporter.start(stage.name, total, writer.state.rows)
                 rest = islice(rows, writer.state.rows, None)
@@ -217,20 +219,37 @@ class Runner:
                     self._append(writer, chunk)
             return writer.state
 
-        async def ask_model() -> Progress:
-            run_id = self._folder.read()["run_id"]
-            async with open_model(backend, self._folder, self._gate, run_id, stage.name) as model:
-                worker = build_stage(stage.use, self._graph.params(stage))
-                answerer = Answerer(stage.name, worker, model.ask, rounds)
-                with StageWriter(store, parts, usage=model.usage) as writer:
-                    self._reporter.start(stage.name, total, writer.state.rows)
-                    rest = islice(rows, writer.state.rows, None)
-                    await answer_rows(
-                        answerer, rest, lambda chunk: self._append(writer, chunk), model.workers
-                    )
-                return writer.state
+        return asyncio.run(self._ask_model(stage, store, parts, lines, total, backend, rounds))
 
-        return asyncio.run(ask_model())
+    async def _ask_model(
+        self,
+        stage: StageEntry,
+        store: StageStore,
+        parts: dict[str, str],
+        lines: Callable[[StageEntry], Iterator[bytes]],
+        total: int | None,
+        backend: BackendConfig,
+        rounds: dict[str, int],
+    ) -> Progress:
+        worker = build_stage(stage.use, self._graph.params(stage))
+
+        async def collect(ask: Ask) -> None:
+            answerer = Answerer(stage.name, worker, ask, rounds)
+            for line in lines(stage):
+                with suppress(Deferred):
+                    await answerer.answer(line)
+            self._reporter.note(f"{stage.name}: waiting for batch jobs, if any are open")
+
+        place = ModelPlace(self._folder, self._gate, self._folder.read()["run_id"])
+        async with stopped_by_signals(), place.open(backend, stage.name, collect) as model:
+            answerer = Answerer(stage.name, worker, model.ask, rounds)
+            with StageWriter(store, parts, usage=model.usage) as writer:
+                self._reporter.start(stage.name, total, writer.state.rows)
+                rest = islice(lines(stage), writer.state.rows, None)
+                await answer_rows(
+                    answerer, rest, lambda chunk: self._append(writer, chunk), model.workers
+                )
+            return writer.state
 
     def _answer_set(
         self, stage: StageEntry, store: StageStore, parts: dict[str, str], total: int | None
