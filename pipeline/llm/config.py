@@ -204,6 +204,8 @@ class BackendConfig(_Strict):
             if flat:
                 data["deployments"] = [flat]
         pool = data.get("deployments", ())
+        if data.get("kind") == "rules" and pool:
+            raise ValueError("kind: rules answers in process and takes no deployment or url")
         if isinstance(pool, list | tuple):
             given = {"kind": data.get("kind"), "deployment": data.get("model")}
             given = {key: value for key, value in given.items() if value}
@@ -222,8 +224,6 @@ class BackendConfig(_Strict):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.kind == "rules":
-            if self.deployments:
-                raise ValueError("kind: rules answers in process and takes no deployment or url")
             return self
         if not self.deployments:
             raise ValueError(f"kind: {self.kind} needs a url, or a list of deployments")

@@ -228,7 +228,7 @@ class Limiter:
             return
         self._margin = max(MARGIN, self._margin - MARGIN_STEP / 100)
         self.pace = min(1.0, self.pace + GROWTH / RECENT)
-        if self.in_flight + 1 >= 0.8 * self.concurrency:
+        if self.in_flight + 1 >= 0.8 * int(self.concurrency):
             grown = self.concurrency + max(1.0, GROWTH * self.concurrency) / self.concurrency
             self.concurrency = min(grown, float(self.deployment.concurrency))
 
