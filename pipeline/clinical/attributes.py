@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from pipeline.clinical.lexicon import Finding, Site
+from pipeline.clinical.lexicon import Site
 from pipeline.clinical.phrases import Part, Phrase
 
 _JOINING = frozenset({"and", "or", "comma"})
 _PLACING = frozenset({"in", "of"})
 _LINKING = frozenset({"verb", "seen"})
 _BLOCKING = frozenset({"stop", "start", "link", "negation", "hypothetical", "history", "colon"})
-_SIDES = ("left", "right", "bilateral")
-_ONE_SIDE = ("left", "right")
-_PLURALS = {"bases": "base", "apices": "apex", "hila": "hilum", "sulci": "sulcus"}
-_ZONES = ("upper", "lower", "mid", "middle")
-_UNITS = ("lobe", "lung", "zone", "field", "spine", "hemithorax")
 
 
 @dataclass(slots=True)
@@ -184,90 +179,12 @@ def _from_subject(clause: list[Phrase], index: int, found: Found, group: str) ->
         if phrase.solid or "link" in clause[at + 1].roles:
             return
         if phrase.site:
-            fits = [
-                p for p in phrase.parts if p.entry.site and p.entry.site.group in (group, "any")
-            ]
+            fits = [p for p in phrase.parts if p.entry.site and _near(p.entry.site, group)]
             found.take(fits)
             if "of" not in phrase.roles and "and" not in phrase.roles:
                 return
 
 
-def places_text(places: list[list[Part]], finding: Finding | None) -> tuple[str, ...]:
-    """The sites as text: one term per phrase, half terms completed by their neighbour.
-
-    ``right middle`` + ``lower lobes`` gives ``right middle lobe`` and ``right lower lobe``; both of
-    a pair (``lung bases``) are ``bilateral`` unless a side is named. Words that the finding's name
-    says already, and *heart* or *lungs* for findings of the whole heart or of both lungs, are left
-    out.
-    """
-    terms: list[str] = []
-    halves: list[list[str]] = []
-    side = ""
-    own = finding is not None and finding.kind == "device"  # its side is not that of its tip
-    for group in places:
-        if _lead_ends(group, finding):
-            continue
-        names: list[str] = []
-        complete = pair = False
-        for part in group:
-            site = part.entry.site
-            if site is None:
-                continue
-            if finding is not None and _everywhere(site, finding):
-                continue
-            pair = pair or (site.side == "bilateral" and site.name[:2] != "bi")
-            if not site.name or (finding is not None and site.name in finding.name):
-                continue
-            complete = complete or site.group != "any"
-            name = site.name
-            if pair and (side in _ONE_SIDE or (names and names[0] in _ONE_SIDE)):
-                name = _single(name)
-            if names and name.startswith("vertebra"):
-                names[-1] = names[-1].removesuffix(" vertebra")
-            if name not in names and not (names and name in names[-1].split()):
-                names.append(name)
-        if not names and not pair:
-            continue
-        if any(name in _SIDES for name in names):
-            side = next(name for name in names if name in _SIDES)
-        elif side and halves and complete and not own:
-            names.insert(0, side)
-        elif pair and not (names and names[0].startswith("both")):
-            names.insert(0, "bilateral")
-        if not complete and not pair:
-            halves.append(names)
-            continue
-        terms.extend(" ".join(half) if own else _completed(half, names) for half in halves)
-        halves = []
-        terms.append(" ".join(names))
-    terms.extend(" ".join(half) for half in halves)
-    return tuple(dict.fromkeys(terms))
-
-
-def _single(name: str) -> str:
-    """*Right middle and lower lobes*: one side has one of a pair."""
-    head, blank, last = name.rpartition(" ")
-    return head + blank + _PLURALS.get(last, last.removesuffix("s"))
-
-
-def _lead_ends(group: list[Part], finding: Finding | None) -> bool:
-    """Whether the sites say where the leads of a cardiac device end, not where the device is."""
-    if finding is None or finding.kind != "device" or finding.location != "heart":
-        return False
-    return any(p.entry.site and p.entry.site.region in ("chamber", "heart") for p in group)
-
-
-def _everywhere(site: Site, finding: Finding) -> bool:
-    """Whether the site is the whole organ that such a finding concerns anyway."""
-    usual = finding.location
-    return site.region == usual == "heart" or (usual == "lungs" and site.region == "lung")
-
-
-def _completed(half: list[str], whole: list[str]) -> str:
-    """``right upper`` before ``lower lobes``: right upper lobe; ``left`` before it: left lower."""
-    unit = whole[-1].rsplit(" ", 1)[-1].removesuffix("s")
-    if half[-1] in _ZONES and unit in _UNITS:
-        return " ".join([*half, unit])
-    if half[-1] in _SIDES:
-        return " ".join([*half, *(name for name in whole if name not in _SIDES)])
-    return " ".join(half)
+def _near(site: Site, group: str) -> bool:
+    """Whether a finding of that area can lie there."""
+    return group == "any" or site.group in (group, "any")

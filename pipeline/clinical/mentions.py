@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pipeline.clinical.assertion import assert_clause, subject_run
-from pipeline.clinical.attributes import Found, from_left, from_right, gather, places_text
+from pipeline.clinical.attributes import Found, from_left, from_right, gather
 from pipeline.clinical.composition import heads_of, listed_head, result_of
 from pipeline.clinical.phrases import Part, Phrase, clauses, scan
+from pipeline.clinical.places import places_text
 from pipeline.clinical.rulebook import Composition, Entry, Rulebook
 from pipeline.clinical.sentences import lower, word_starts, words
 

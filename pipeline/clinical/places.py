@@ -1,0 +1,121 @@
+"""The sites of a finding as text: *right middle lobe*, *bilateral lung bases*."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pipeline.clinical.lexicon import Finding, Site
+from pipeline.clinical.phrases import Part
+
+_PLURALS = {"bases": "base", "apices": "apex", "hila": "hilum", "sulci": "sulcus"}
+_UNITS = ("lobe", "lung", "zone", "field", "spine", "hemithorax")
+_FIRST_WIDE = "\u2e80"  # from here on, scripts that write without blanks
+
+
+@dataclass(slots=True)
+class _Term:
+    """The names of one phrase's sites.
+
+    ``side`` is the side word among them; ``whole`` whether a site is named and not only a side or
+    zone; ``pair`` whether the site is both of a pair (*lung bases*); ``zone`` whether the last name
+    is a zone (*upper*).
+    """
+
+    names: list[str] = field(default_factory=list)
+    side: str = ""
+    whole: bool = False
+    pair: bool = False
+    zone: bool = False
+
+    def text(self) -> str:
+        """The names in one string."""
+        wide = bool(self.names) and self.names[0][:1] >= _FIRST_WIDE
+        return ("" if wide else " ").join(self.names)
+
+
+def places_text(places: list[list[Part]], finding: Finding | None) -> tuple[str, ...]:
+    """One term per phrase, half terms completed by their neighbour.
+
+    *Right middle* + *lower lobes* gives ``right middle lobe`` and ``right lower lobe``; both of a
+    pair are ``bilateral`` unless a side is named. Words that the finding's name says already, and
+    *heart* or *lungs* for findings of the whole heart or of both lungs, are left out.
+    """
+    device = finding is not None and finding.kind == "device"
+    terms: list[str] = []
+    halves: list[_Term] = []
+    side = ""
+    for group in places:
+        if _lead_ends(group, finding):
+            continue
+        term = _term(group, finding, side)
+        if not term.names and not term.pair:
+            continue
+        if term.side:
+            side = term.side
+        elif side and halves and term.whole and not device:
+            term.names.insert(0, side)
+        elif term.pair:
+            term.names.insert(0, "bilateral")
+        if not term.whole and not term.pair:
+            halves.append(term)
+            continue
+        # the side of a device is not that of its tip
+        terms.extend(half.text() if device else _completed(half, term) for half in halves)
+        halves = []
+        terms.append(term.text())
+    terms.extend(half.text() for half in halves)
+    return tuple(dict.fromkeys(terms))
+
+
+def _term(group: list[Part], finding: Finding | None, side: str) -> _Term:
+    term = _Term()
+    for part in group:
+        site = part.entry.site
+        if site is None or (finding is not None and _everywhere(site, finding)):
+            continue
+        name = site.name
+        if site.side == "pair":
+            term.pair = True
+            if (term.side or side) in ("left", "right"):
+                name = _single(name)
+        if not name or (finding is not None and name in finding.name):
+            continue
+        if site.region == "side":
+            term.side = name
+        term.whole = term.whole or site.group != "any"
+        term.zone = site.region == "zone"
+        if term.names and name.startswith("vertebra"):
+            term.names[-1] = term.names[-1].removesuffix(" vertebra")
+        if name not in term.names and not (term.names and name in term.names[-1].split()):
+            term.names.append(name)
+    return term
+
+
+def _single(name: str) -> str:
+    """*Right middle and lower lobes*: one side has one of a pair."""
+    head, blank, last = name.rpartition(" ")
+    return head + blank + _PLURALS.get(last, last.removesuffix("s"))
+
+
+def _lead_ends(group: list[Part], finding: Finding | None) -> bool:
+    """Whether the sites say where the leads of a cardiac device end, not where the device is."""
+    if finding is None or finding.kind != "device" or finding.location != "heart":
+        return False
+    return any(p.entry.site and p.entry.site.region in ("chamber", "heart") for p in group)
+
+
+def _everywhere(site: Site, finding: Finding) -> bool:
+    """Whether the site is the whole organ that such a finding concerns anyway."""
+    usual = finding.location
+    return site.region == usual == "heart" or (usual == "lungs" and site.region == "lung")
+
+
+def _completed(half: _Term, whole: _Term) -> str:
+    """``right upper`` before ``lower lobes``: right upper lobe; ``left`` before it: left lower."""
+    unit = whole.names[-1].rsplit(" ", 1)[-1].removesuffix("s")
+    if half.zone and unit in _UNITS:
+        return _Term([*half.names, unit]).text()
+    if half.names[-1] == half.side:
+        rest = [name for name in whole.names if name not in (whole.side, half.side)]
+        return _Term([*half.names, *rest]).text()
+    return half.text()
