@@ -2,7 +2,7 @@
 
     python benchmarks/bench_standardise.py [--input all_diseases_raw.json] [--records 20000]
 
-Without ``--input`` it makes its own records. Prints one row per job: CPU seconds, records per second,
+Without ``--input`` it makes its own records. Prints a row per job: CPU seconds, records per second,
 microseconds per record, growth of the resident memory, and the ratio to plain JSON.
 """
 
@@ -24,10 +24,22 @@ FULL_SET = 227_827
 """Studies of the full MIMIC-CXR set, for the projection."""
 
 _NAMES = (
-    "pleural effusion;small left pleural effusions;opacities;right lower lobe consolidation;edema;"
-    "Cardiomegaly;rib fractures;left picc;calcified granuloma;possible pneumonia;atelectasis;"
-    "opacity concerning for pneumonia;mild pulmonary edema;hiatal hernia;nodules and masses"
-).split(";")
+    "pleural effusion",
+    "small left pleural effusions",
+    "opacities",
+    "right lower lobe consolidation",
+    "edema",
+    "Cardiomegaly",
+    "rib fractures",
+    "left picc",
+    "calcified granuloma",
+    "possible pneumonia",
+    "atelectasis",
+    "opacity concerning for pneumonia",
+    "mild pulmonary edema",
+    "hiatal hernia",
+    "nodules and masses",
+)
 _PLACES = (None, "left", "Right", "bilateral", "right lower lobe", "left base", ["left", "base"])
 _LEVELS = (None, None, "small", "mild", "moderate to severe", "N/A")
 _TYPES = (None, None, "patchy", "linear", "acute")

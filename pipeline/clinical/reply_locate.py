@@ -11,6 +11,7 @@ from typing import Any, Final
 from pipeline.clinical.keyinfo import CATEGORIES, NEGATED
 from pipeline.clinical.reply_repair import MAX_DEPTH, read_object
 from pipeline.clinical.reply_text import mend_surrogates, merge_values, normal_key
+from pipeline.clinical.reply_yaml import yaml_record
 
 _NAMES = (
     r"(?:opacity[_ \\-]{1,2}vs[_ \\-]{1,2}clear|(?:uncertain[_ \\-]{1,2}|no[_ \\-]{1,2})?entity)"
@@ -182,6 +183,8 @@ class _Finder:
             position = inside.start() if inside is not None else max(start.end(), end)
         if not found and (key := _KEY_START.search(self.text)):
             found, _ = self.repaired(key.start(), implicit=True)
+        if not found and (record := yaml_record(self.text)):
+            found = [Found(record, 0, len(self.text), strict=False)]
         return found[:_MAX_OBJECTS]
 
     def at(self, start: int) -> tuple[list[Found], int]:

@@ -103,6 +103,9 @@ def test_located_strict_json_is_ok(text: str) -> None:
         f'{{{ENTITY}, "no_entity": {{"effusion"}}}}',
         f'{{{ENTITY}, "no_entity": ("effusion",)}}',
         f'{{{ENTITY}, "entity": {{}}, {DENIED}}}',
+        f"{{\\n  {ENTITY},\\n  {DENIED}\\n}}",
+        "entity:\n  edema:\n    level: mild\nno_entity:\n  - effusion\n",
+        "```yaml\nentity:\n  edema:\n    level: mild\nno_entity:\n- effusion\n```",
     ],
 )
 def test_broken_syntax_is_repaired_without_loss(text: str) -> None:

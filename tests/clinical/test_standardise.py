@@ -164,6 +164,8 @@ def test_names_are_taken_apart(name: str, standard: str, attributes: dict[str, A
     [
         "central line infection",
         "right heart failure",
+        "right-sided aortic arch",
+        "right middle lobe syndrome",
         "left ventricular hypertrophy",
         "large airway disease",
         "small bowel obstruction",

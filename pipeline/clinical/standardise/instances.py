@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from pipeline.clinical.keyinfo import ATTRIBUTES, Attributes, Instances
+from pipeline.clinical.keyinfo import Attributes, Instances
 from pipeline.clinical.standardise.peel import Part
 from pipeline.clinical.standardise.values import Values
 
@@ -86,8 +86,12 @@ def as_instances(sets: list[Values]) -> Instances:
 
 
 def _as_attributes(values: Values) -> Attributes:
-    location, level, kind = (", ".join(values.get(slot, ())) or None for slot in ATTRIBUTES)
-    return {"location": location, "level": level, "type": kind}
+    location, level, kind = values.get("location"), values.get("level"), values.get("type")
+    return {
+        "location": ", ".join(location) if location else None,
+        "level": ", ".join(level) if level else None,
+        "type": ", ".join(kind) if kind else None,
+    }
 
 
 def same_place(first: list[Values], second: list[Values]) -> bool:

@@ -76,7 +76,12 @@ class Peeler:
         """Cut sites, degrees, kinds and idle words off a name, as far as a finding remains."""
         if self._words.has("fixed_name", text):
             return Peeled(Part(text), known=True)
-        text = _SIDED.sub(r"\1", text)
+        sided = _SIDED.sub(r"\1", text)
+        if sided != text:
+            inner = self.peel(sided)
+            return (
+                inner if inner.part.location else Peeled(Part(singular(self._words, text)), False)
+            )
         bracket = _BRACKETS.fullmatch(text)
         if bracket is not None:
             return self._with_bracket(text, bracket)
@@ -198,9 +203,13 @@ class Peeler:
             same = found is None or rest == found
             if rest is not None and (same or slot in ("modifier", "level")):
                 found, best, kept = rest, at, list(cuts)
-            elif rest is None and found is None and plain:
+            elif rest is None and found is None and plain and not self._is_bare(tokens[at:]):
                 best, kept = at, list(cuts)
         return best, kept
+
+    def _is_bare(self, rest: list[str]) -> bool:
+        """Whether what is left names nothing by itself: ``syndrome``, ``predominance``."""
+        return len(rest) == 1 and self._words.has("bare_head", rest[0])
 
     def _phrase(self, tokens: list[str], at: int) -> tuple[str, int]:
         """The attribute that starts at ``at`` and its length in tokens."""
