@@ -93,7 +93,7 @@ def test_addresses_are_taken_as_people_write_them(kind: str, url: str, expected:
 def test_what_cannot_work_is_said_at_once(raw: dict[str, Any], message: str) -> None:
     if "deployments" in raw:
         raw = {key: value for key, value in raw.items() if key != "url"}
-    with pytest.raises(ConfigError, match="(?s).*") as caught:
+    with pytest.raises(ConfigError) as caught:
         parse_backend(raw)
     assert message in str(caught.value)
 

@@ -51,8 +51,8 @@ class Scripted:
     async def close(self) -> None: ...
 
 
-def ok(text: str = "fine", usage: Usage = Usage(10, 5)) -> Attempt:
-    return Attempt(Reply(Outcome.OK, text, "stop", usage))
+def ok(text: str = "fine", usage: Usage | None = None) -> Attempt:
+    return Attempt(Reply(Outcome.OK, text, "stop", usage or Usage(10, 5)))
 
 
 def fault(kind: FaultKind, code: str = "x", **fields: Any) -> Attempt:

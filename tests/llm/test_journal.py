@@ -217,11 +217,16 @@ def test_spending_is_added_up_by_stage_over_all_sessions_of_a_run(tmp_path: Path
 async def test_replies_wait_for_the_disk_in_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    syncs = []
+    syncs: list[int] = []
     real = os.fsync
+
+    def fsync(file: int) -> None:
+        syncs.append(file)
+        real(file)
+
     journal = Journal(tmp_path)
     journal.append(entry(999))
-    monkeypatch.setattr(os, "fsync", lambda fd: (syncs.append(fd), real(fd))[1])
+    monkeypatch.setattr(os, "fsync", fsync)
     await asyncio.gather(*(journal.write(entry(n)) for n in range(100)))
     assert 1 <= len(syncs) <= 3
     await journal.close()

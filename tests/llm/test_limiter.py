@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -73,7 +74,7 @@ def test_tokens_are_paced_by_what_is_reserved() -> None:
     for _ in range(5):
         _, now = start(one, now, 500)
         times.append(now)
-    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(times)]
     assert all(0.49 < gap < 0.52 for gap in gaps)
 
 
