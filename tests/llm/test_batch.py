@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -19,124 +17,19 @@ from pipeline.core.errors import (
     GovernanceError,
     Stopped,
 )
-from pipeline.llm.backends.batch import BatchService, Problem, ServiceProblem
-from pipeline.llm.batch import BatchRunner, open_batch
-from pipeline.llm.batch_config import BatchConfig
-from pipeline.llm.batch_ledger import Ledger
-from pipeline.llm.config import BackendConfig, parse_backend
 from pipeline.llm.governance import Gate, StorageOverride
 from pipeline.llm.journal import Journal
-from pipeline.llm.open import open_engine
-from pipeline.llm.types import Deferred, Message, Outcome, Reply, Request
+from pipeline.llm.types import Outcome
 from tests.support.attestations import TODAY
+from tests.support.batch_bench import TEXTS, Bench
 from tests.support.model_server import DEPLOYMENT, KEY, ModelServer
 from tests.support.model_server_batch import BatchPlan, LineFate
-
-ENV = {"TEST_KEY": KEY}
-SETTINGS: dict[str, Any] = {"poll_seconds": 60}
-
-
-class Clock:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.sleeps: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += seconds
-        self.sleeps.append(seconds)
-        await asyncio.sleep(0)
-
-
-class Bench:
-    """A run folder and a server, and how a runner goes through a stage."""
-
-    def __init__(self, server: ModelServer, folder: Path) -> None:
-        self.server = server
-        self.folder = folder
-        self.clock = Clock()
-        self.backend: dict[str, Any] = {
-            "kind": "azure",
-            "model": DEPLOYMENT,
-            "url": server.url,
-            "key_env": "TEST_KEY",
-            "mode": "batch",
-        }
-        self.settings = dict(SETTINGS)
-        self.gate = Gate("public")
-
-    @property
-    def config(self) -> BackendConfig:
-        return parse_backend(self.backend)
-
-    @property
-    def replies(self) -> Path:
-        return self.folder / "replies"
-
-    @property
-    def batches(self) -> Path:
-        return self.folder / "batches"
-
-    async def stage(self, texts: list[str], rounds: int = 1) -> list[Reply]:
-        """Run a stage as the runner does: passes that defer, then one that answers."""
-        async with open_batch(
-            self.config,
-            BatchConfig(**self.settings),
-            self.batches,
-            self.replies,
-            self.gate,
-            run="run-1",
-            environ=ENV,
-            sleep=self.clock.sleep,
-            clock=self.clock,
-        ) as batch:
-            while True:
-                await self._process(batch, texts, rounds)
-                if not await batch.run():
-                    break
-            self.stats = batch.stats()
-            answers = await self._process(batch, texts, rounds)
-        return [answer for answer in answers if answer is not None]
-
-    async def _process(
-        self, batch: BatchRunner, texts: list[str], rounds: int
-    ) -> list[Reply | None]:
-        answers: list[Reply | None] = []
-        async with open_engine(
-            self.config, self.replies, self.gate.check, run="run-1", defer=batch.defer, environ=ENV
-        ) as engine:
-            ask = batch.asker(engine.for_stage("keyinfo"))
-            for text in texts:
-                try:
-                    for number in range(rounds):
-                        reply = await ask(question(text, number))
-                    answers.append(reply)
-                except Deferred:
-                    answers.append(None)
-        return answers
-
-    def leftovers(self) -> list[str]:
-        """Files with notes in them, here and at the service."""
-        here = [path.name for path in self.batches.glob("cxr-*")]
-        return here + list(self.server.batch.files)
-
-
-def question(text: str, number: int = 0) -> Request:
-    message = Message("user", f"{text} {number}")
-    return Request("keyinfo", (message,), params={"max_tokens": 20}, record_id=text)
 
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     async with ModelServer() as server:
         yield Bench(server, tmp_path)
-
-
-TEXTS = [f"text {number}" for number in range(7)]
 
 
 @pytest.mark.parametrize(
@@ -487,115 +380,6 @@ async def test_lines_hold_no_ids_and_no_wish_to_store(bench: Bench) -> None:
     body = orjson.loads(stored.content)["body"]
     assert body.keys() == {"model", "messages", "max_tokens", "store"}
     assert body["store"] is False
-
-
-class Killed(BaseException):
-    """The process ends here."""
-
-
-class Killer:
-    """Kills the process before or after the n-th deed that leaves a trace anywhere."""
-
-    deeds = (
-        (BatchService, ("upload", "create", "job", "download", "delete", "find_file", "find_job")),
-        (Ledger, ("_append",)),
-        (Journal, ("append",)),
-    )
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.left = -1
-        for owner, names in self.deeds:
-            for name in names:
-                monkeypatch.setattr(owner, name, self._wrap(getattr(owner, name)))
-
-    def _count(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise Killed
-
-    def _wrap(self, deed: Callable[..., Any]) -> Callable[..., Any]:
-        if asyncio.iscoroutinefunction(deed):
-
-            async def later(*args: Any, **options: Any) -> Any:
-                self._count()
-                call: Awaitable[Any] = deed(*args, **options)
-                result = await call
-                self._count()
-                return result
-
-            return later
-
-        def now(*args: Any, **options: Any) -> Any:
-            self._count()
-            result = deed(*args, **options)
-            self._count()
-            return result
-
-        return now
-
-
-async def test_killed_at_any_moment_nothing_is_paid_twice_or_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    killer = Killer(monkeypatch)
-    monkeypatch.setattr(os, "fsync", lambda _: None)  # a killed process loses nothing by that
-    texts = TEXTS[:3]
-    moments = 0
-    for moment in range(1, 1000, 3):  # every third: before and after a deed take turns
-        async with ModelServer() as server:
-            bench = Bench(server, tmp_path / str(moment))
-            server.batch.plans.append(BatchPlan(outcome="expired"))
-            killer.left = moment
-            try:
-                await bench.stage(texts)
-            except Killed:
-                moments += 1
-            else:
-                break
-            finally:
-                killer.left = -1
-            answers = await bench.stage(texts)
-            assert [answer.outcome for answer in answers] == [Outcome.OK] * 3, moment
-            assert Counter(server.batch.submitted.values()) == {1: 1, 2: 2}, moment
-            assert bench.leftovers() == [], moment
-            journal = Journal(bench.replies, "run-1")
-            assert journal.spent["keyinfo"].replies == 3, moment
-            await journal.close()
-    assert moments > 30
-
-
-@pytest.mark.parametrize("deed", ["upload", "create"])
-async def test_an_answer_that_is_lost_is_not_taken_for_a_failure(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, deed: str
-) -> None:
-    done = getattr(BatchService, deed)
-    lost: list[str] = []
-
-    async def lose_the_first(*args: Any) -> Any:
-        result = await done(*args)
-        if not lost:
-            lost.append(deed)
-            bench.server.batch.faults.append(429)  # the look for it fails at first, too
-            raise ServiceProblem(Problem.UNSURE, "APITimeoutError")
-        return result
-
-    monkeypatch.setattr(BatchService, deed, lose_the_first)
-    assert len(await bench.stage(TEXTS)) == 7
-    assert set(bench.server.batch.submitted.values()) == {1}
-    assert bench.leftovers() == []
-
-
-async def test_a_torn_last_line_of_the_ledger_is_a_step_not_taken(bench: Bench) -> None:
-    await bench.stage(TEXTS)
-    path = bench.batches / "jobs.jsonl"
-    whole = path.read_bytes()
-    names = {state for job in Ledger(bench.batches).jobs.values() for state in [job.state]}
-    assert {name.value for name in names} == {"closed"}
-    for cut in range(0, len(whole), 7):
-        path.write_bytes(whole[:cut])
-        Ledger(bench.batches).close()
-        assert whole.startswith(path.read_bytes())
-        assert not path.read_bytes() or path.read_bytes().endswith(b"\n")
 
 
 async def test_another_file_of_the_folder_is_never_removed(bench: Bench) -> None:
