@@ -30,6 +30,7 @@ _BODY = frozenset(
         "final report", "chest", "summary", "result", "results",
     }
 )  # fmt: skip
+_LONGEST_KEPT = 500  # characters; longer sentences do not come again
 _UNLISTED = frozenset({"general", "artifact"})
 
 
@@ -80,7 +81,8 @@ def _sentences(text: str, root: Path | None) -> Iterator[tuple[int, Sequence[Men
     before: Mention | None = None
     for start, end in described(text):
         sentence = text[start:end]
-        mentions: Sequence[Mention] = _read(sentence, root)
+        read = _read if end - start < _LONGEST_KEPT else _read.__wrapped__
+        mentions: Sequence[Mention] = read(sentence, root)
         if not mentions:
             continue
         if before is not None and sentence.lstrip().lower().startswith(rulebook.anaphors):
@@ -105,7 +107,7 @@ def _same_area(rulebook: Rulebook, one: Mention, two: Mention) -> bool:
     return lexicon.groups.get(first.location) == lexicon.groups.get(second.location)
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)  # reports repeat themselves: a third to two thirds of all sentences
 def _read(sentence: str, root: Path | None) -> tuple[Mention, ...]:
     return read_sentence(load_rulebook(root), sentence)
 

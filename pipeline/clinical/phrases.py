@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pipeline.clinical.rulebook import Entry, Rulebook, match
 
 _POINTING = frozenset({"negation", "possible", "probable", "hypothetical", "history", "resolved"})
+_LONGEST = 48  # phrases of a clause; far more than people write, so that work stays linear
 _FRESH = frozenset({"stop", "start"})
 
 
@@ -96,7 +97,7 @@ def clauses(phrases: list[Phrase]) -> list[list[Phrase]]:
     current: list[Phrase] = []
     spoken = False  # the clause has said something already: a verb, a denial, a normal state
     for index, phrase in enumerate(phrases):
-        if current and _breaks(phrases, index, spoken):
+        if current and (len(current) == _LONGEST or _breaks(phrases, index, spoken)):
             opens = "start" in phrase.roles and "stop" not in phrase.roles
             if opens and not (spoken or any(p.solid for p in current)):
                 current.append(phrase)  # a place in front: in the left base there is ...
@@ -142,8 +143,8 @@ def _has_predicate(phrases: list[Phrase], index: int) -> bool:
         return False
     if subject.normal is not None and subject.site:
         return True
-    for later in phrases[index + 1 :]:
-        roles = later.roles
+    for later in range(index + 1, min(index + _LONGEST, len(phrases))):
+        roles = phrases[later].roles
         if "verb" in roles:
             return True
         if "in" not in roles and "of" not in roles:

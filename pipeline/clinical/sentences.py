@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 _BREAK = re.compile(
     r"""
-      [.!?]+ (?= \s | $ | [A-Z"'\])&] )       # a full stop, also one without a blank behind it
+      (?<![.!?]) [.!?]++ (?= \s | $ | [A-Z"'\])&] )  # a full stop, even without a blank
     | [;。！？；]
     | \n [ \t]* (?: \n | (?= [-*•] | \d{1,2}[.)]\s | [A-Z][A-Za-z /&,-]{2,40}: ) )
     | \s (?= \d{1,2} [.)] \s+ [A-Z] )       # the next entry of a numbered list
