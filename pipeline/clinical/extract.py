@@ -112,6 +112,11 @@ def _read(sentence: str, root: Path | None) -> tuple[Mention, ...]:
     return read_sentence(load_rulebook(root), sentence)
 
 
+def forget_sentences() -> None:
+    """Empties the memory of sentences read before; only measurements need it."""
+    _read.cache_clear()
+
+
 def extract_keyinfo(text: str, root: Path | None = None) -> dict[str, Any]:
     """The findings of a report as KeyInfo in standard form.
 
