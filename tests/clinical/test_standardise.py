@@ -165,6 +165,7 @@ def test_names_are_taken_apart(name: str, standard: str, attributes: dict[str, A
         "central line infection",
         "right heart failure",
         "right-sided aortic arch",
+        "absent breast",
         "right middle lobe syndrome",
         "left ventricular hypertrophy",
         "large airway disease",
@@ -235,6 +236,12 @@ def test_conclusion_is_uncertain_and_takes_the_place_only() -> None:
     record = standardise({"entity": value}).record
     assert record["entity"] == {"opacity": a("left", "mild", "patchy")}
     assert record["uncertain_entity"] == {"pneumonia": a("left")}
+
+
+def test_denial_in_a_name_is_denied() -> None:
+    record = standardise({"entity": {"mild cardiomegaly without edema": None}}).record
+    assert record["entity"] == {"cardiomegaly": a(None, "mild")}
+    assert record["no_entity"] == ["edema"]
 
 
 @pytest.mark.parametrize(

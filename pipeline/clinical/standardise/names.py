@@ -14,6 +14,7 @@ from pipeline.clinical.standardise.words import Words
 MAX_NAME: Final = MAX_LENGTH
 """Longer names are left as they are: no finding has one, and no rule was written for it."""
 
+_LINKS: Final = {"hedge_link": "hedged", "denial_link": "denied", "firm_link": ""}
 _JOINED = re.compile(r"(?<=[^\W_])_+(?=[^\W_])")
 _CONJUNCTION = re.compile(
     r"\s*(?P<comma>[,;]|\n)\s*(?:and\s+|or\s+)?|\s+(?P<either>or|versus|vs\.?)\s+"
@@ -62,15 +63,14 @@ class NameReader:
         """Parts of a name that may hold a hedge, a denial or a conclusion."""
         link = self._link(text)
         if link is not None:
-            before, after, hedged = link
+            before, after, sure = link
             reasons = self._statements(before)
-            sure = "" if not hedged else "hedged"
             drawn = [
                 replace(
                     part,
                     status=part.status or sure,
-                    follows=hedged and not part.location,
-                    rules=(*part.rules, "conclusion_split"),
+                    follows=sure == "hedged" and not part.location,
+                    rules=(*part.rules, "conclusion_split" if sure == "hedged" else "link_split"),
                 )
                 for part in self._statements(after)
             ]
@@ -83,22 +83,22 @@ class NameReader:
             replace(part, status=status, rules=(*part.rules, f"{status}_in_name")) for part in parts
         ]
 
-    def _link(self, text: str) -> tuple[str, str, bool] | None:
-        """``X concerning for Y`` as (X, Y, whether Y is only possible)."""
+    def _link(self, text: str) -> tuple[str, str, str] | None:
+        """``X concerning for Y`` as (X, Y, status of Y)."""
         tokens = text.split(" ")
         for at in range(1, len(tokens) - 1):
             for size in (4, 3, 2, 1):
                 phrase = " ".join(tokens[at : at + size])
-                hedged = self._words.has("hedge_link", phrase)
-                if not hedged and not self._words.has("firm_link", phrase):
+                role = next((role for role in _LINKS if self._words.has(role, phrase)), None)
+                if role is None:
                     continue
                 before = " ".join(tokens[:at]).strip(EDGES)
                 after = " ".join(tokens[at + size :]).strip(EDGES)
-                if not before or not after:
+                if not before or not after or self._kinds.identity(text) is not None:
                     continue
-                both = self._is_finding(before) and (hedged or self._is_finding(after))
-                if both and self._kinds.identity(text) is None:
-                    return before, after, hedged
+                hedged = _LINKS[role] == "hedged"
+                if self._is_finding(before) and (hedged or self._is_finding(after)):
+                    return before, after, _LINKS[role]
         return None
 
     def _is_finding(self, text: str) -> bool:
@@ -106,8 +106,9 @@ class NameReader:
 
     def _status(self, text: str) -> tuple[str, str]:
         """``text`` without hedges and denials at its ends, and what they say."""
+        if self._kinds.identity(text) is not None:
+            return text, ""  # "absent breast" is a finding
         status = ""
-        text = text.removeprefix("?").strip()
         while True:
             shorter, hedge = self._without(text, "hedge_before", at_end=False)
             if not hedge:
