@@ -144,7 +144,7 @@ def from_right(clause: list[Phrase], index: int, found: Found) -> None:
         elif not _JOINING.isdisjoint(roles):
             if not placed and "comma" not in roles:
                 return
-            if at + 1 < len(clause) and _absorbs(clause[at + 1]) and not placed:
+            if not placed and not _loose_place(clause, at):
                 return
         elif _LINKING.isdisjoint(roles) and "with" not in roles:
             return
@@ -168,8 +168,15 @@ def _leading_sites(phrase: Phrase) -> list[Part]:
     return sites
 
 
-def _absorbs(phrase: Phrase) -> bool:
-    return phrase.core and not _JOINING.isdisjoint(phrase.roles)
+def _loose_place(clause: list[Phrase], at: int) -> bool:
+    """*Granuloma, right base*: a place or degree behind a comma that is no new statement."""
+    if any(part.entry.change for part in clause[at].parts):
+        return False
+    if at + 1 == len(clause):
+        return True
+    following = clause[at + 1]
+    starts_anew = following.core and not _JOINING.isdisjoint(following.roles)
+    return not starts_anew and "verb" not in following.roles
 
 
 def _from_subject(clause: list[Phrase], index: int, found: Found, group: str) -> None:

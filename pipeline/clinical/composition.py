@@ -46,22 +46,39 @@ def heads_of(
     def fits(candidates: list[Part]) -> list[Part]:
         return [p for p in candidates if p is not state and result_of(rulebook, p, state)]
 
-    if own := fits(parts[at + 1 :]):
-        return [(index, own[-1:]), *_listed_after(rulebook, clause, index, state)]
-    if own := fits(parts[:at]):
+    after = fits(parts[at + 1 :])
+    nouns = [p for p in after if p.entry.site is None or p.entry.site.noun]
+    if nouns:
+        return [(index, nouns[-1:]), *_listed_after(rulebook, clause, index, state)]
+    if not after and (own := fits(parts[:at])):
         return [(index, own[-1:])]
+    complete = any(p.entry.site is not None for p in parts[:at])  # hilar enlargement and ...
+    behind = _behind(clause, index, fits, listed=not complete)
+    if after:  # calcified mediastinal and hilar nodes
+        return behind or [(index, after[-1:])]
+    return behind or _before(clause, index, fits)
+
+
+def _behind(
+    clause: list[Phrase],
+    index: int,
+    fits: Callable[[list[Part]], list[Part]],
+    *,
+    listed: bool,
+) -> list[tuple[int, list[Part]]]:
+    """Heads in what is attached behind (*of the aorta*) or, if ``listed``, coordinated."""
     behind: list[tuple[int, list[Part]]] = []
     for later in range(index + 1, len(clause)):
         roles = clause[later].roles
         attached = not _ATTACHING.isdisjoint(roles) and "verb" not in roles and not behind
-        if not attached and (_LISTING.isdisjoint(roles) or clause[index].site):
+        if not attached and (_LISTING.isdisjoint(roles) or not (listed or behind)):
             break
         fit = fits(clause[later].parts)
         if fit:
-            behind.append((later, fit))
+            behind.append((later, fit[-1:]))
         elif behind or not attached:
             break
-    return behind or _before(clause, index, fits)
+    return behind
 
 
 def listed_head(

@@ -114,12 +114,14 @@ class Site:
         side: ``left``, ``right``, ``bilateral`` or "" when the wording says no side.
         region: the group that rules speak about (``heart``, ``lung base`` ...).
         group: the larger area (``lung``, ``bone`` ...); ``any`` for words such as *left*.
+        noun: whether the wording can stand alone (*hilum*) or needs a noun (*hilar*).
     """
 
     name: str
     side: str
     region: str
     group: str
+    noun: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +196,16 @@ def _load(root: Path) -> Lexicon:
         row["region"]: row["group"]
         for row in read_rows(root / "region_lib.csv", ("region", "group"))
     }
+    columns = ("location", "canonical", "side", "region", "form")
     sites = {
         normalise(row["location"]): Site(
-            row["canonical"], row["side"], row["region"], groups.get(row["region"], "any")
+            name=row["canonical"],
+            side=row["side"],
+            region=row["region"],
+            group=groups.get(row["region"], "any"),
+            noun=row["form"] != "adjective",
         )
-        for row in read_rows(root / "location_lib.csv", ("location", "canonical", "side", "region"))
+        for row in read_rows(root / "location_lib.csv", columns)
     }
     levels: dict[str, str] = {}
     ranks: dict[str, int] = {}
