@@ -109,6 +109,7 @@ def subject_run(clause: list[Phrase], index: int) -> list[Phrase]:
         run.append(phrase)
         roles = phrase.roles
         coordinated = coordinated or "and" in roles or "or" in roles
-        if not _RUN_ENDS.isdisjoint(roles) or ("comma" in roles and not coordinated):
+        ends = not _RUN_ENDS.isdisjoint(roles) or ("comma" in roles and not coordinated)
+        if ends and (phrase.site or phrase.core):  # else a predicate: lungs are expanded and clear
             break
     return run

@@ -73,6 +73,8 @@ def _behind(
         attached = not _ATTACHING.isdisjoint(roles) and "verb" not in roles and not behind
         if not attached and (_LISTING.isdisjoint(roles) or not (listed or behind)):
             break
+        if "link" in roles:
+            break
         fit = fits(clause[later].parts)
         if fit:
             behind.append((later, fit[-1:]))

@@ -111,7 +111,8 @@ class Site:
 
     Attributes:
         name: the wording to write; empty for words that say no place (*pulmonary*).
-        side: ``left``, ``right``, ``bilateral`` or "" when the wording says no side.
+        side: ``left``, ``right``, ``bilateral``; ``pair`` for a plural that means both of a pair,
+            ``organ`` for a word that means both where it is the organ concerned (*diaphragm*).
         region: the group that rules speak about (``heart``, ``lung base`` ...).
         group: the larger area (``lung``, ``bone`` ...); ``any`` for words such as *left*.
         noun: whether the wording can stand alone (*hilum*) or needs a noun (*hilar*).

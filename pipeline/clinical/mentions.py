@@ -13,6 +13,7 @@ from pipeline.clinical.places import places_text
 from pipeline.clinical.rulebook import Composition, Entry, Rulebook
 from pipeline.clinical.sentences import lower, word_starts, words
 
+_EXPLAINING = frozenset({"link", "probable", "probable_after", "verb"})
 CLEAR = "clear"
 """The name of a mention that says lungs are clear: no finding, but worth keeping."""
 
@@ -294,7 +295,9 @@ def _share(rulebook: Rulebook, clause: list[Phrase], drafts: list[_Draft]) -> No
         found = draft.found
         before = drafts[at - 1] if at else None
         if before is not None and before.name != CLEAR and before.phrase < draft.phrase:
-            shadow = lexicon.by_name[draft.name].kind == "artifact" and "link" in roles
+            shadow = lexicon.by_name[draft.name].kind == "artifact" and not (
+                _EXPLAINING.isdisjoint(roles)
+            )
             if shadow and draft.status == before.status == "present":
                 before.status, before.trigger = "hypothetical", draft.name
             if "or" in roles and not found.levels and not found.change:

@@ -81,14 +81,27 @@ def scan(rulebook: Rulebook, tokens: list[str]) -> list[Phrase]:
         current.parts.append(part)
         if entry.finding or entry.states:
             current.core = True
-            current.solid = current.solid or bool(entry.finding) or not entry.weak
+            current.solid = current.solid or bool(entry.finding)
         if entry.site is not None:
             current.site = True
         if "normal" in entry.roles:
             current.normal = entry.roles["normal"]
     if joins:
         phrases.append(Phrase(joins, roles))
+    for phrase in phrases:
+        if phrase.core and not phrase.solid:
+            phrase.solid = _makes_finding(rulebook, phrase)
     return phrases
+
+
+def _makes_finding(rulebook: Rulebook, phrase: Phrase) -> bool:
+    """Whether a state here concerns a site of the phrase, or, without one, a site elsewhere."""
+    states = [n for p in phrase.parts if not p.entry.weak for n in p.entry.states]
+    if not phrase.site:
+        return bool(states)
+    regions = [p.entry.site.region for p in phrase.parts if p.entry.site is not None]
+    table = rulebook.compositions
+    return any((region, state) in table for region in regions for state in states)
 
 
 def clauses(phrases: list[Phrase]) -> list[list[Phrase]]:

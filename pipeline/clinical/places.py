@@ -74,7 +74,8 @@ def _term(group: list[Part], finding: Finding | None, side: str) -> _Term:
         if site is None or (finding is not None and _everywhere(site, finding)):
             continue
         name = site.name
-        if site.side == "pair":
+        concerned = finding is not None and finding.location == site.region
+        if site.side == "pair" or (site.side == "organ" and concerned):
             term.pair = True
             if (term.side or side) in ("left", "right"):
                 name = _single(name)
@@ -107,7 +108,7 @@ def _lead_ends(group: list[Part], finding: Finding | None) -> bool:
 def _everywhere(site: Site, finding: Finding) -> bool:
     """Whether the site is the whole organ that such a finding concerns anyway."""
     usual = finding.location
-    return site.region == usual == "heart" or (usual == "lungs" and site.region == "lung")
+    return site.region == usual == "heart" or (usual == "lungs" and site.region in ("lung", "zone"))
 
 
 def _completed(half: _Term, whole: _Term) -> str:
