@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.core.errors import ConfigError
+from pipeline.llm.batch_config import BatchConfig
 
 Kind = Literal["azure", "openai", "rules"]
 Auth = Literal["api-key", "bearer", "entra", "none"]
@@ -178,6 +179,7 @@ class BackendConfig(_Strict):
         no_progress_minutes: a run without any answer for so long stops, resumable (exit code 3).
         journal: folder of replies shared by several runs; None keeps them in the run folder.
         mode: ``live``, or ``batch`` through the Batch API.
+        batch: how batch jobs are cut and watched; read only where ``mode`` is ``batch``.
     """
 
     kind: Kind
@@ -190,6 +192,7 @@ class BackendConfig(_Strict):
     no_progress_minutes: Positive = 10.0
     journal: str | None = None
     mode: Literal["live", "batch"] = "live"
+    batch: BatchConfig = BatchConfig()
 
     @model_validator(mode="before")
     @classmethod

@@ -16,7 +16,7 @@ import asyncio
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,8 @@ from pipeline.core.errors import BackendError, DataError, PipelineError, Stopped
 from pipeline.llm.backends.base import Attempt, Backend, Fault, FaultKind
 from pipeline.llm.budget import BudgetGuard, Cost
 from pipeline.llm.config import BackendConfig, DeploymentConfig
-from pipeline.llm.journal import Entry, Journal, Spent
+from pipeline.llm.journal import Journal
+from pipeline.llm.journal_lines import Entry, Spent
 from pipeline.llm.limiter import Ending, Limiter
 from pipeline.llm.pool import Pool
 from pipeline.llm.prices import cost
@@ -41,6 +42,12 @@ SUSPECT_FAULTS = 3
 """So many faults in a row that smell of a wrong address, and no answer ever: stop."""
 FEW = 3
 """With fewer requests under way a failing request cannot be told from a failing service."""
+PATIENCE, LEAST_PATIENCE_S, ENOUGH_ANSWERS = 10.0, 20.0, 100
+"""After so many answers a first attempt waits ten times the slowest of late, at least 20 s.
+
+A connection that hangs for ever then holds up a run for seconds instead of ``timeout_s``; the next
+attempt has all of ``timeout_s``, so that a request which is really that slow is not lost.
+"""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 
 
@@ -73,7 +80,6 @@ class Engine:
         backends: one for each of its deployments, in their order.
         journal: where replies are kept.
         gate: asked before every attempt.
-        again: outcomes that are not taken from the journal but asked for again.
         defer: in batch mode, takes what is not in the journal.
         rng: spreads the waits before another attempt.
     """
@@ -85,19 +91,17 @@ class Engine:
         journal: Journal,
         gate: Gate,
         *,
-        again: Collection[Outcome] = (),
         defer: Defer | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self.config = config
         self.journal = journal
         self._gate = gate
-        self._again = frozenset(again)
         self._defer = defer
         self._rng = rng or random.Random()
         self._pool = Pool([Limiter(one.deployment) for one in backends])
         self._backends = {one.deployment.label: one for one in backends}
-        spent = _sum(journal.spent.values())
+        spent = Spent.sum(journal.spent.values())
         self._budget = BudgetGuard(config.budget, Cost(spent.replies, spent.tokens, spent.money))
         size, tokens = journal.sizes
         self._estimate = TokenEstimate(size / tokens) if tokens > 1_000 else TokenEstimate()
@@ -105,8 +109,7 @@ class Engine:
         self._failure: PipelineError | None = None
         self._counts = _Counts()
         self._suspects: Counter[str] = Counter()
-        self._replied: set[str] = set()
-        self._asked_again: set[str] = set()
+        self._slowest: dict[str, float] = {}
         self._last_answer = -math.inf
         self._busy_since = 0.0
         self._watch: asyncio.TimerHandle | None = None
@@ -135,7 +138,7 @@ class Engine:
         except TypeError:  # a lone surrogate, or no JSON at all
             raise DataError("unencodable", "the request cannot be written as JSON") from None
         self._counts.requests += 1
-        known = self._known(key)
+        known = self.journal.get(key)
         if known is not None:
             self._counts.reused += 1
             return known
@@ -168,8 +171,8 @@ class Engine:
             "outcomes": dict(counts.outcomes),
             "under_way": len(self._calls),
             "currency": self.config.prices.currency if self.config.prices else None,
-            "spent": {name: _spent_json(one) for name, one in self.journal.spent.items()},
-            "deployments": {one.deployment.label: _limiter_json(one) for one in limiters},
+            "spent": {name: one.as_json() for name, one in self.journal.spent.items()},
+            "deployments": {one.deployment.label: one.as_json() for one in limiters},
         }
 
     def seal(self) -> None:
@@ -185,13 +188,6 @@ class Engine:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.journal.close()
 
-    def _known(self, key: str) -> Reply | None:
-        """The reply in the journal, unless its outcome is to be asked for once more."""
-        reply = self.journal.get(key)
-        if reply is None or reply.outcome not in self._again or key in self._asked_again:
-            return reply
-        return None
-
     def _start(self, key: str, request: Request, stage: str) -> _Call:
         loop = asyncio.get_running_loop()
         if not self._calls:
@@ -200,8 +196,6 @@ class Engine:
             self._watch_progress()
         call = _Call(key, request, stage, loop.create_future())
         self._calls[key] = call
-        if self._again:
-            self._asked_again.add(key)
         call.task = loop.create_task(self._run(call))
         return call
 
@@ -278,7 +272,7 @@ class Engine:
         loop = asyncio.get_running_loop()
         began, attempts, faults = loop.time(), 0, 0
         while True:
-            attempt, deployment = await self._once(call.request, tokens)
+            attempt, deployment = await self._once(call.request, tokens, first=not attempts)
             attempts += 1
             if attempt.reply is not None:
                 return attempt.reply, deployment
@@ -291,27 +285,39 @@ class Engine:
             self._counts.retries += 1
             await asyncio.sleep(self._wait(fault, attempts))
 
-    async def _once(self, request: Request, tokens: int) -> tuple[Attempt, DeploymentConfig]:
+    async def _once(
+        self, request: Request, tokens: int, *, first: bool
+    ) -> tuple[Attempt, DeploymentConfig]:
         """One attempt under a permit that is settled whatever happens."""
         permit = await self._pool.acquire(tokens)
         deployment = permit.limiter.deployment
         ending, used = Ending.ABANDONED, None
         try:
             self._gate(deployment)
-            attempt = await self._backends[deployment.label].attempt(request)
+            deadline = self._patience(permit.limiter) if first else None
+            attempt = await self._backends[deployment.label].attempt(request, deadline)
             if attempt.headers is not None:
                 permit.limiter.learn(attempt.headers)
             if attempt.reply is not None:
                 ending = Ending.ANSWERED
                 usage = attempt.reply.usage
                 used = usage.prompt_tokens + usage.completion_tokens or None
-                self._last_answer = asyncio.get_running_loop().time()
-                self._replied.add(deployment.label)
+                self._last_answer = now = asyncio.get_running_loop().time()
+                took, slowest = now - permit.started, self._slowest.get(deployment.label, 0.0)
+                self._slowest[deployment.label] = max(took, slowest * 0.999)
             elif attempt.fault is not None:
                 ending = _ENDINGS[attempt.fault.kind]
             return attempt, deployment
         finally:
             self._pool.settle(permit, ending, used)
+
+    def _patience(self, limiter: Limiter) -> float | None:
+        """Deadline of a first attempt, None for that of the deployment."""
+        if limiter.stats.answered < ENOUGH_ANSWERS:
+            return None
+        deployment = limiter.deployment
+        slowest = self._slowest.get(deployment.label, math.inf)
+        return min(deployment.timeout_s, max(LEAST_PATIENCE_S, PATIENCE * slowest))
 
     def _stop_if_hopeless(self, fault: Fault, deployment: DeploymentConfig) -> None:
         """Raise where no other request can do better."""
@@ -319,7 +325,7 @@ class Engine:
         problem = f"{label}: {fault.code}" + (f": {fault.hint}" if fault.hint else "")
         if fault.kind is FaultKind.FATAL:
             raise BackendError(fault.code, problem)
-        if label not in self._replied:
+        if label not in self._slowest:
             self._suspects[label] = self._suspects[label] + 1 if fault.suspect else 0
             if self._suspects[label] >= SUSPECT_FAULTS:
                 raise BackendError(fault.code, problem)
@@ -380,38 +386,3 @@ _ENDINGS = {
     FaultKind.RATE_LIMIT: Ending.RATE_LIMITED,
     FaultKind.REJECTED: Ending.ANSWERED,
 }
-
-
-def _sum(parts: Collection[Spent]) -> Spent:
-    total = Spent()
-    for one in parts:
-        total.replies += one.replies
-        total.prompt_tokens += one.prompt_tokens
-        total.completion_tokens += one.completion_tokens
-        total.money += one.money
-    return total
-
-
-def _spent_json(spent: Spent) -> dict[str, Any]:
-    return {
-        "replies": spent.replies,
-        "prompt_tokens": spent.prompt_tokens,
-        "completion_tokens": spent.completion_tokens,
-        "cached_tokens": spent.cached_tokens,
-        "money": round(spent.money, 6),
-    }
-
-
-def _limiter_json(limiter: Limiter) -> dict[str, Any]:
-    stats = limiter.stats
-    return {
-        "sent": stats.sent,
-        "answered": stats.answered,
-        "rate_limited": stats.rate_limited,
-        "faults": stats.faults,
-        "under_way": limiter.in_flight,
-        "concurrency": int(limiter.concurrency),
-        "rpm": None if limiter.rpm == math.inf else limiter.rpm,
-        "tpm": None if limiter.tpm == math.inf else limiter.tpm,
-        "pace": round(limiter.pace, 3),
-    }

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pipeline.llm.config import BackendConfig
 from pipeline.llm.engine import complete
-from pipeline.llm.journal import Journal, Spent
+from pipeline.llm.journal import Journal
+from pipeline.llm.journal_lines import Spent
 from pipeline.llm.prices import cost
 from pipeline.llm.tokens import (
     TokenEstimate,

@@ -14,75 +14,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import hashlib
 import os
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import orjson
 
 from pipeline.core.atomic import atomic_writer, make_private_dir, open_private, sync_dir
 from pipeline.core.errors import ConfigError, StorageError
 from pipeline.core.jsonl import repair_tail
-from pipeline.llm.types import KEY_SCHEME, Outcome, Reply, Usage
+from pipeline.llm.journal_lines import (
+    Entry,
+    Spent,
+    check_header,
+    digest,
+    dump_entry,
+    header_line,
+    parse_entry,
+)
+from pipeline.llm.types import Reply
 
-VERSION = 1
+__all__ = ["Entry", "Journal", "Spent"]
+
 SYNC_EVERY_S = 0.02
 """Time between two fsyncs (2 to 10 ms each on usual disks); replies in between share one."""
 
 _SUFFIX = ".jsonl"
 _OFFSET_BITS = 44
 _READ = 4096
-
-
-@dataclass(slots=True)
-class Spent:
-    """What replies took and cost, added up."""
-
-    replies: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
-    money: float = 0.0
-
-    @property
-    def tokens(self) -> int:
-        """Prompt and completion tokens."""
-        return self.prompt_tokens + self.completion_tokens
-
-    def add(self, usage: Usage, money: float) -> None:
-        """Count one reply."""
-        self.replies += 1
-        self.prompt_tokens += usage.prompt_tokens
-        self.completion_tokens += usage.completion_tokens
-        self.cached_tokens += usage.cached_tokens
-        self.money += money
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line: a reply and what is told about it besides.
-
-    Attributes:
-        key: :meth:`Request.key` of the request.
-        reply: as it came.
-        run: the run that paid for it.
-        stage: the stage that asked.
-        deployment: where it came from.
-        money: its cost by the prices of that run.
-        size: bytes of text in the prompt, to calibrate token estimates.
-    """
-
-    key: str
-    reply: Reply = field(repr=False)
-    run: str = ""
-    stage: str = ""
-    deployment: str = ""
-    money: float = 0.0
-    size: int = 0
 
 
 class Journal:
@@ -131,7 +89,7 @@ class Journal:
         if position is None:
             return None
         line = self._line_at(position)
-        entry = _parse(line)
+        entry = parse_entry(line)
         if entry is None or entry.key != key:
             return None
         return replace(entry.reply, reused=True)
@@ -142,7 +100,7 @@ class Journal:
         Raises:
             StorageError: the disk refuses; the reply is not in the journal.
         """
-        line = _dump(entry)
+        line = dump_entry(entry)
         try:
             if self._own is None:
                 self._start_segment()
@@ -227,12 +185,12 @@ class Journal:
             merged = self._new_path()
             seen: set[bytes] = set()
             with atomic_writer(merged) as file:
-                file.write(_header())
+                file.write(header_line())
                 for path in idle:
                     for line in _entries(path):
-                        digest = _digest(line)
-                        if digest is not None and digest not in seen:
-                            seen.add(digest)
+                        mark = digest(line)
+                        if mark is not None and mark not in seen:
+                            seen.add(mark)
                             file.write(line)
             self.release()
             for path in idle:
@@ -264,8 +222,8 @@ class Journal:
                 if not line.endswith(b"\n"):
                     break  # somebody is writing it
                 if offset == 0:
-                    _check_header(line, path)
-                elif (entry := _parse(line)) is None:
+                    check_header(line, path)
+                elif (entry := parse_entry(line)) is None:
                     self.damaged += 1
                 else:
                     self._index[bytes.fromhex(entry.key[:32])] = _position(number, offset)
@@ -297,7 +255,7 @@ class Journal:
             path = self._new_path()
             self._own = open_private(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND)
             fcntl.flock(self._own, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            header = _header()
+            header = header_line()
             os.write(self._own, header)
         sync_dir(self.folder)
         self._own_path, self._end = path, len(header)
@@ -338,87 +296,9 @@ def _position(segment: int, offset: int) -> int:
     return segment << _OFFSET_BITS | offset
 
 
-def _header() -> bytes:
-    return orjson.dumps({"journal": VERSION, "key_scheme": KEY_SCHEME}) + b"\n"
-
-
-def _check_header(line: bytes, path: Path) -> None:
-    try:
-        header = orjson.loads(line)
-        versions = header["journal"], header["key_scheme"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        versions = None, None
-    if versions != (VERSION, KEY_SCHEME):
-        raise ConfigError(
-            f"{path} was written by another version (journal {versions[0]}, keys {versions[1]}; "
-            f"here {VERSION}, {KEY_SCHEME}): use that version, or name another journal folder"
-        )
-
-
 def _entries(path: Path) -> Iterator[bytes]:
     """Complete lines after the header."""
     with path.open("rb") as file:
         for number, line in enumerate(file):
             if number and line.endswith(b"\n"):
                 yield line
-
-
-def _dump(entry: Entry) -> bytes:
-    reply, usage = entry.reply, entry.reply.usage
-    return orjson.dumps(
-        {
-            "key": entry.key,
-            "outcome": reply.outcome,
-            "text": reply.text,
-            "finish_reason": reply.finish_reason,
-            "usage": [
-                usage.prompt_tokens,
-                usage.completion_tokens,
-                usage.cached_tokens,
-                usage.reasoning_tokens,
-            ],
-            "model": reply.model,
-            "detail": reply.detail,
-            "run": entry.run,
-            "stage": entry.stage,
-            "deployment": entry.deployment,
-            "money": entry.money,
-            "size": entry.size,
-            "at": int(time.time()),
-        },
-        option=orjson.OPT_APPEND_NEWLINE,
-    )
-
-
-def _parse(line: bytes) -> Entry | None:
-    """The entry of a line, None if it is damaged."""
-    try:
-        value: Any = orjson.loads(line)
-        bytes.fromhex(value["key"])
-        reply = Reply(
-            Outcome(value["outcome"]),
-            value["text"],
-            value["finish_reason"],
-            Usage(*value["usage"]),
-            value["model"],
-            value["detail"],
-        )
-        return Entry(
-            value["key"],
-            reply,
-            value["run"],
-            value["stage"],
-            value["deployment"],
-            value["money"],
-            value["size"],
-        )
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-        return None
-
-
-def _digest(line: bytes) -> bytes | None:
-    """What makes a reply distinct: everything but the time it was written."""
-    entry = _parse(line)
-    if entry is None:
-        return None
-    return hashlib.blake2b(_dump(entry).rpartition(b',"at":')[0], digest_size=16).digest()

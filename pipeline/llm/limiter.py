@@ -19,6 +19,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from pipeline.llm.backends.base import RateHeaders
 from pipeline.llm.config import DeploymentConfig
@@ -190,6 +191,20 @@ class Limiter:
             self.rpm = min(headers.requests, self.deployment.rpm or math.inf)
         if headers.tokens:
             self.tpm = min(headers.tokens, self.deployment.tpm or math.inf)
+
+    def as_json(self) -> dict[str, Any]:
+        """What it did and what it allows now, for statistics."""
+        return {
+            "sent": self.stats.sent,
+            "answered": self.stats.answered,
+            "rate_limited": self.stats.rate_limited,
+            "faults": self.stats.faults,
+            "under_way": self.in_flight,
+            "concurrency": int(self.concurrency),
+            "rpm": None if self.rpm == math.inf else self.rpm,
+            "tpm": None if self.tpm == math.inf else self.tpm,
+            "pace": round(self.pace, 3),
+        }
 
     def _interval(self, tokens: int) -> float:
         return max(60 / self.rpm, tokens * 60 / self.tpm, LEAST_INTERVAL_S) / self.pace

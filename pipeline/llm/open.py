@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from pipeline.llm.backends.http import HttpBackend, open_session
 from pipeline.llm.config import BackendConfig, DeploymentConfig
 from pipeline.llm.engine import Defer, Engine, Gate
 from pipeline.llm.journal import Journal
-from pipeline.llm.types import Ask, Outcome, Reply, Request
+from pipeline.llm.types import Ask, Reply, Request
 
 
 class Answering(Protocol):
@@ -74,7 +74,6 @@ async def open_engine(
     gate: Gate,
     *,
     run: str = "",
-    again: Collection[Outcome] = (),
     defer: Defer | None = None,
     environ: Mapping[str, str] = os.environ,
     rng: random.Random | None = None,
@@ -86,7 +85,6 @@ async def open_engine(
         journal_dir: folder of replies; ``config.journal`` names another one.
         gate: raises GovernanceError where data may not go; asked for every deployment at once.
         run: id of the run, under which spending is added up over all its sessions.
-        again: outcomes in the journal that are to be asked for again (``retry --only``).
         defer: in batch mode, takes (key, request, stage) of what the journal does not have.
         environ: where ``key_env`` is looked up.
         rng: spreads waits; for tests.
@@ -103,7 +101,7 @@ async def open_engine(
     async with AsyncExitStack() as stack:
         backends = await open_backends(config, stack, environ)
         journal = Journal(Path(config.journal) if config.journal else journal_dir, run)
-        engine = Engine(config, backends, journal, gate, again=again, defer=defer, rng=rng)
+        engine = Engine(config, backends, journal, gate, defer=defer, rng=rng)
         stack.push_async_callback(engine.close)
         yield engine
 

@@ -21,7 +21,8 @@ from pipeline.core.errors import (
 from pipeline.llm.backends.base import Attempt, Fault, FaultKind
 from pipeline.llm.config import DeploymentConfig, parse_backend
 from pipeline.llm.engine import Engine
-from pipeline.llm.journal import Entry, Journal
+from pipeline.llm.journal import Journal
+from pipeline.llm.journal_lines import Entry
 from pipeline.llm.types import Deferred, Message, Outcome, Reply, Request, Usage
 from tests.support.virtual_time import run_virtual
 
@@ -42,8 +43,10 @@ class Scripted:
         self.deployment = deployment
         self.script = script
         self.seen: list[str] = []
+        self.deadlines: list[float | None] = []
 
-    async def attempt(self, request: Request) -> Attempt:
+    async def attempt(self, request: Request, deadline_s: float | None = None) -> Attempt:
+        self.deadlines.append(deadline_s)
         text = str(request.messages[0].content)
         self.seen.append(text)
         return await self.script(request, self.seen.count(text))
@@ -187,26 +190,6 @@ def test_outcomes_are_answers_sent_once_and_kept(tmp_path: Path, outcome: Outcom
     again = Bench(tmp_path, script)
     run(again, ask_for("a"))
     assert again.seen == []
-
-
-def test_an_outcome_is_asked_for_again_when_the_user_says_so(tmp_path: Path) -> None:
-    async def filtered(request: Request, attempt: int) -> Attempt:
-        return Attempt(Reply(Outcome.CONTENT_FILTER))
-
-    run(Bench(tmp_path, filtered), ask_for("a"))
-    bench = Bench(tmp_path, answer, options={"again": [Outcome.CONTENT_FILTER]})
-    (reply,) = run(bench, ask_for("a"))
-    assert isinstance(reply, Reply)
-    assert reply.outcome is Outcome.OK
-    still = Bench(tmp_path, filtered, options={"again": [Outcome.OK]})
-
-    async def main() -> None:
-        for _ in range(2):
-            assert (await still.engine.ask(ask_for("a"))).outcome is Outcome.CONTENT_FILTER
-        await still.engine.close()
-
-    run_virtual(main())
-    assert len(still.seen) == 1  # once per session
 
 
 def times_out_first(count: int, kind: FaultKind, **fields: Any) -> Script:
@@ -377,6 +360,22 @@ def test_no_progress_stops_the_run(tmp_path: Path) -> None:
         return asyncio.get_running_loop().time() - begun
 
     assert run_virtual(main()) == pytest.approx(300, abs=1)
+
+
+def test_patience_follows_the_answers_of_late_for_a_first_attempt_only(tmp_path: Path) -> None:
+    async def script(request: Request, attempt: int) -> Attempt:
+        await asyncio.sleep(3)
+        if request.messages[0].content == "hangs" and attempt == 1:
+            return fault(FaultKind.TRANSIENT, "timeout")
+        return ok()
+
+    bench = Bench(tmp_path, script, each={"concurrency": 10})
+    run(bench, *[ask_for(str(n)) for n in range(150)], ask_for("hangs"))
+    (backend,) = bench.backends
+    assert backend.deadlines[:100] == [None] * 100  # timeout_s, as long as little is known
+    at = backend.seen.index("hangs")
+    assert backend.deadlines[at] == pytest.approx(30, rel=0.01)
+    assert backend.deadlines[-1] is None
 
 
 def test_slow_progress_is_progress(tmp_path: Path) -> None:

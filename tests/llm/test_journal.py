@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from pipeline.core.errors import ConfigError, StorageError
 from pipeline.core.hashing import sha256_hex
-from pipeline.llm.journal import Entry, Journal
+from pipeline.llm.journal import Journal
+from pipeline.llm.journal_lines import Entry
 from pipeline.llm.types import Outcome, Reply, Usage
 
 

@@ -68,8 +68,13 @@ class Backend(Protocol):
         """What it talks to."""
         ...
 
-    async def attempt(self, request: Request) -> Attempt:
-        """Send ``request`` once. Never raises for anything the service or the network does."""
+    async def attempt(self, request: Request, deadline_s: float | None = None) -> Attempt:
+        """Send ``request`` once. Never raises for anything the service or the network does.
+
+        Args:
+            request: what to send.
+            deadline_s: a shorter deadline than that of the deployment.
+        """
         ...
 
     async def close(self) -> None:

@@ -51,15 +51,15 @@ class HttpBackend:
         self._credentials = credentials
         self._session = session
 
-    async def attempt(self, request: Request) -> Attempt:
-        """Send ``request`` once and classify what comes back."""
+    async def attempt(self, request: Request, deadline_s: float | None = None) -> Attempt:
+        """Send ``request`` once and classify what comes back; the deadline covers a slow body."""
         try:
             headers = await self._credentials.headers()
         except BackendError as error:
             return _fault(FaultKind.FATAL, error.kind, hint=str(error))
         data = orjson.dumps(build_body(request, self.deployment))
         try:
-            async with asyncio.timeout(self.deployment.timeout_s):  # covers a dripping body too
+            async with asyncio.timeout(deadline_s or self.deployment.timeout_s):
                 return await self._post(data, headers)
         except aiohttp.ServerTimeoutError:
             return _fault(FaultKind.TRANSIENT, "connect_timeout", suspect=True, hint=_UNREACHABLE)
