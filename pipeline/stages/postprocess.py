@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pipeline.clinical.evidence import find_evidence
-from pipeline.clinical.standardise import standardise
+from pipeline.clinical.standardise import Standardiser
 from pipeline.core.records import Record, identity
 from pipeline.llm.types import Ask
-from pipeline.stages.base import RecordStage, Result, StageParams
+from pipeline.stages.base import RecordStage, Reject, Result, StageParams
 
 
 class Postprocess(RecordStage[StageParams]):
@@ -19,9 +19,15 @@ class Postprocess(RecordStage[StageParams]):
     name = "postprocess"
     libs = (".",)
 
+    def __init__(self, params: StageParams) -> None:
+        super().__init__(params)
+        self._standardiser = Standardiser()
+
     async def process(self, record: Record, ask: Ask) -> Result:
         """Standardise one record."""
-        standard = standardise(record["keyinfo"])
+        standard = self._standardiser.standardise(record["keyinfo"])
+        if any(change.rule == "not_a_record" for change in standard.changes):
+            return Reject("not_a_record", "the reply held no KeyInfo record")
         return [
             {
                 **identity(record),
