@@ -300,6 +300,8 @@ def _share(rulebook: Rulebook, clause: list[Phrase], drafts: list[_Draft]) -> No
             )
             if shadow and draft.status == before.status == "present":
                 before.status, before.trigger = "hypothetical", draft.name
+            if "or" in roles:
+                _doubt_diagnoses(rulebook, before, draft)
             if "or" in roles and not found.levels and not found.change:
                 found.levels = before.found.levels
                 found.kinds = found.kinds or before.found.kinds
@@ -317,6 +319,14 @@ def _share(rulebook: Rulebook, clause: list[Phrase], drafts: list[_Draft]) -> No
                 found.places = other.found.places
         if not found.placed:
             _usual_site(rulebook, clause, draft)
+
+
+def _doubt_diagnoses(rulebook: Rulebook, *alternatives: _Draft) -> None:
+    """*Atelectasis or pneumonia*: a diagnosis that is one of two readings is not certain."""
+    for draft in alternatives:
+        diagnosis = rulebook.lexicon.by_name[draft.name].kind == "disease"
+        if diagnosis and draft.status == "present":
+            draft.status, draft.trigger = "uncertain", "or"
 
 
 def _usual_site(rulebook: Rulebook, clause: list[Phrase], draft: _Draft) -> None:
