@@ -80,8 +80,8 @@ def _conclude(console: Console, folder: RunFolder, recipe: Recipe, job: JobResul
         console.print(f"{what:<{width}}  {path}", highlight=False, markup=False)
     if job.result.rejected:
         console.print(
-            f"\n{job.result.rejected:,} records were rejected; see the report of counts. "
-            f"To try them again: cxr-pipeline retry {folder.root}",
+            f"\nrejected: {job.result.rejected:,} (the report of counts says why). "
+            f"To try again: cxr-pipeline retry {folder.root}",
             highlight=False,
             markup=False,
         )

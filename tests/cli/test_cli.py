@@ -33,7 +33,7 @@ def test_the_main_job_ends_by_saying_where_things_are(finished: Path) -> None:
     for name in ("counts.md", "exports/questions.csv", "exports/all_diseases.json"):
         assert str(finished / name) in said
         assert (finished / name).stat().st_size > 0
-    for shown in ("example rows", "difference", "published", "1 records were rejected", "retry"):
+    for shown in ("example rows", "difference", "published", "rejected: 1", "retry"):
         assert shown in said
 
 
