@@ -21,7 +21,16 @@ def main() -> None:
         venv.create(folder / "env", with_pip=False)
         python = folder / "env" / "bin" / "python"
         site = next((folder / "env" / "lib").glob("python*/site-packages"))
-        pip = [sys.executable, "-m", "pip", "--quiet", "install", "--no-deps", "--target", str(site)]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--quiet",
+            "install",
+            "--no-deps",
+            "--target",
+            str(site),
+        ]
         subprocess.run([*pip, str(wheel)], check=True)
         here = next(path for path in map(Path, sys.path) if path.name == "site-packages")
         (site / "dependencies.pth").write_text(f"{here}\n", encoding="utf-8")
