@@ -55,7 +55,7 @@ _IRREGULAR = MappingProxyType(
         "angle": "angles",
     }
 )
-_NO_PLURAL_ENDINGS = ("itis", "osis", "asis", "y disease", "pathy", "ia")
+_NO_PLURAL_ENDINGS = ("itis", "osis", "asis", "disease", "pathy", "ia", "ing", "edema")
 
 
 def normalise(term: str) -> str:
@@ -112,7 +112,9 @@ class Site:
     Attributes:
         name: the wording to write; empty for words that say no place (*pulmonary*).
         side: ``left``, ``right``, ``bilateral``; ``pair`` for a plural that means both of a pair,
-            ``organ`` for a word that means both where it is the organ concerned (*diaphragm*).
+            ``organ`` for a word that means both where it is the organ concerned (*diaphragm*);
+            ``spread`` for an adjective that means both when said of what can spread (*basilar*
+            atelectasis, but not a *basilar* nodule).
         region: the group that rules speak about (``heart``, ``lung base`` ...).
         group: the larger area (``lung``, ``bone`` ...); ``any`` for words such as *left*.
         noun: whether the wording can stand alone (*hilum*) or needs a noun (*hilar*).

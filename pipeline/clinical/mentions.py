@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pipeline.clinical.assertion import assert_clause, subject_run
 from pipeline.clinical.attributes import Found, from_left, from_right, gather
 from pipeline.clinical.composition import heads_of, listed_head, result_of
+from pipeline.clinical.lexicon import plural
 from pipeline.clinical.phrases import Part, Phrase, clauses, scan
 from pipeline.clinical.places import places_text
 from pipeline.clinical.rulebook import Composition, Entry, Rulebook
@@ -55,6 +56,7 @@ class _Draft:
     found: Found
     first: int
     last: int
+    many: bool = False
 
 
 def read_sentence(rulebook: Rulebook, sentence: str) -> tuple[Mention, ...]:
@@ -78,7 +80,7 @@ def read_sentence(rulebook: Rulebook, sentence: str) -> tuple[Mention, ...]:
                 Mention(
                     draft.name,
                     draft.status,
-                    places_text(found.places, by_name.get(draft.name)),
+                    places_text(found.places, by_name.get(draft.name), many=draft.many),
                     tuple(dict.fromkeys(found.levels)),
                     tuple(dict.fromkeys(found.kinds)),
                     found.change,
@@ -136,7 +138,17 @@ def _named(rulebook: Rulebook, clause: list[Phrase], index: int, part: Part) -> 
         if made is not None and made.mode == "replace":
             name, rule = made.result, "wording + place or type"
             break
-    return _Draft(name, index, phrase.status, phrase.trigger, rule, found, part.start, part.end)
+    return _Draft(
+        name,
+        index,
+        phrase.status,
+        phrase.trigger,
+        rule,
+        found,
+        part.start,
+        part.end,
+        part.entry.many,
+    )
 
 
 def _twins(draft: _Draft) -> Iterator[_Draft]:
@@ -196,6 +208,7 @@ def _draft_of(
         found,
         min(state.start, head.start),
         max(state.end, head.end),
+        plural(made.result) is None,
     )
 
 

@@ -9,6 +9,7 @@ from pipeline.clinical.phrases import Part
 
 _PLURALS = {"bases": "base", "apices": "apex", "hila": "hilum", "sulci": "sulcus"}
 _UNITS = ("lobe", "lung", "zone", "field", "spine", "hemithorax")
+_SIDES = ("left", "right", "bilateral")
 _FIRST_WIDE = "\u2e80"  # from here on, scripts that write without blanks
 
 
@@ -33,13 +34,17 @@ class _Term:
         return ("" if wide else " ").join(self.names)
 
 
-def places_text(places: list[list[Part]], finding: Finding | None) -> tuple[str, ...]:
+def places_text(
+    places: list[list[Part]], finding: Finding | None, *, many: bool = False
+) -> tuple[str, ...]:
     """One term per phrase, half terms completed by their neighbour.
 
     *Right middle* + *lower lobes* gives ``right middle lobe`` and ``right lower lobe``; both of a
     pair are ``bilateral`` unless a side is named. Words that the finding's name says already, and
-    *heart* or *lungs* for findings of the whole heart or of both lungs, are left out.
+    *heart* or *lungs* for findings of the whole heart or of both lungs, are left out. ``many`` says
+    that the finding's wording is a plural or names what can spread.
     """
+    many = many and not any(p.entry.site and p.entry.site.side in _SIDES for g in places for p in g)
     device = finding is not None and finding.kind == "device"
     terms: list[str] = []
     halves: list[_Term] = []
@@ -47,7 +52,7 @@ def places_text(places: list[list[Part]], finding: Finding | None) -> tuple[str,
     for group in places:
         if _lead_ends(group, finding):
             continue
-        term = _term(group, finding, side)
+        term = _term(group, finding, side, many=many)
         if not term.names and not term.pair:
             continue
         if term.side:
@@ -67,7 +72,7 @@ def places_text(places: list[list[Part]], finding: Finding | None) -> tuple[str,
     return tuple(dict.fromkeys(terms))
 
 
-def _term(group: list[Part], finding: Finding | None, side: str) -> _Term:
+def _term(group: list[Part], finding: Finding | None, side: str, *, many: bool) -> _Term:
     term = _Term()
     for part in group:
         site = part.entry.site
@@ -75,7 +80,8 @@ def _term(group: list[Part], finding: Finding | None, side: str) -> _Term:
             continue
         name = site.name
         concerned = finding is not None and finding.location == site.region
-        if site.side == "pair" or (site.side == "organ" and concerned):
+        both = many if site.side == "spread" else concerned and site.side == "organ"
+        if both or site.side == "pair":
             term.pair = True
             if (term.side or side) in ("left", "right"):
                 name = _single(name)

@@ -48,6 +48,7 @@ class Entry:
         kind: descriptive type (``patchy`` ...), or "".
         change: ``new``, ``increased``, ``decreased`` or ``unchanged``, or "".
         roles: trigger roles with their values.
+        many: whether a finding's wording is a plural or has none (*atelectasis*).
         about: the site among a finding's own words (*aortic* in *aortic calcification*).
         inner: entries found inside a finding's own words (``hilar`` in *hilar adenopathy*).
         weak: whether it may stand among the attributes of another finding although it names states
@@ -63,6 +64,7 @@ class Entry:
     kind: str = ""
     change: str = ""
     roles: dict[str, str] = field(default_factory=dict)
+    many: bool = False
     about: Site | None = None
     inner: tuple[Entry, ...] = ()
     weak: bool = False
@@ -186,7 +188,9 @@ def _add_findings(
         parts = words(lower(wording))
         cuts = range(1, len(parts))
         if not any(made_up(" ".join(parts[:c]), " ".join(parts[c:]), name) for c in cuts):
-            _entry(table, wording).finding = name
+            entry = _entry(table, wording)
+            entry.finding = name
+            entry.many = plural(wording) is None
 
 
 def _add_attributes(table: dict[str, Entry], lexicon: Lexicon) -> None:
