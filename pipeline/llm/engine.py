@@ -39,9 +39,14 @@ Defer = Callable[[str, Request, str], None]
 """Takes (key, request, stage) to be answered by a batch job."""
 
 SUSPECT_FAULTS = 3
-"""So many faults in a row that smell of a wrong address, and no answer ever: stop."""
+"""So many faults in a row that smell of a wrong address, and no answer ever: stop.
+
+At least half as many as are under way, though: faults may come faster than the first answers.
+"""
 FEW = 3
 """With fewer requests under way a failing request cannot be told from a failing service."""
+BREATHE = 64
+"""So often the event loop gets its turn, even where all is in the journal and nothing waits."""
 PATIENCE, LEAST_PATIENCE_S, ENOUGH_ANSWERS = 10.0, 20.0, 100
 """After so many answers a first attempt waits ten times the slowest of late, at least 20 s.
 
@@ -73,7 +78,7 @@ class _Counts:
 
 
 class Engine:
-    """Asks the deployments of one backend. Made by :func:`pipeline.llm.open_engine`.
+    """Asks the deployments of one backend. Made by :func:`pipeline.llm.open.open_engine`.
 
     Args:
         config: the backend of the recipe.
@@ -112,6 +117,9 @@ class Engine:
         self._slowest: dict[str, float] = {}
         self._last_answer = -math.inf
         self._busy_since = 0.0
+        self._no_progress_s = max(  # never shorter than one request may take
+            config.no_progress_minutes * 60, *(one.deployment.timeout_s for one in backends)
+        )
         self._watch: asyncio.TimerHandle | None = None
 
     def for_stage(self, stage: str) -> Ask:
@@ -138,6 +146,8 @@ class Engine:
         except TypeError:  # a lone surrogate, or no JSON at all
             raise DataError("unencodable", "the request cannot be written as JSON") from None
         self._counts.requests += 1
+        if not self._counts.requests % BREATHE:
+            await asyncio.sleep(0)
         known = self.journal.get(key)
         if known is not None:
             self._counts.reused += 1
@@ -247,8 +257,8 @@ class Engine:
             reply, deployment = await self._until_done(call, prompt + output)
             if reply.outcome is Outcome.FAILED:
                 return reply
-            usage, money = reply.usage, self._money(reply.usage)
-            used = Cost(1, usage.prompt_tokens + usage.completion_tokens, money)
+            usage = reply.usage
+            used = Cost(1, usage.prompt_tokens + usage.completion_tokens, self._money(usage))
             if reply.text and not used.tokens:
                 used = worst  # the server does not count: a budget must not be blind
             if not images:
@@ -259,7 +269,7 @@ class Engine:
                 run=self.journal.run,
                 stage=call.stage,
                 deployment=deployment.label,
-                money=money,
+                money=used.money,
                 size=0 if images else size,
             )
             await self.journal.write(entry)
@@ -272,22 +282,21 @@ class Engine:
         loop = asyncio.get_running_loop()
         began, attempts, faults = loop.time(), 0, 0
         while True:
-            attempt, deployment = await self._once(call.request, tokens, first=not attempts)
+            attempt, limiter = await self._once(call.request, tokens, first=not attempts)
             attempts += 1
             if attempt.reply is not None:
-                return attempt.reply, deployment
+                return attempt.reply, limiter.deployment
             fault = attempt.fault
             assert fault is not None
-            self._stop_if_hopeless(fault, deployment)
+            self._stop_if_hopeless(fault, limiter)
             faults += fault.kind is FaultKind.TRANSIENT
             if fault.kind is FaultKind.REJECTED or self._give_up(began, faults, fault):
-                return Reply(Outcome.FAILED, finish_reason="", detail=fault.code), deployment
+                failed = Reply(Outcome.FAILED, finish_reason="", detail=fault.code)
+                return failed, limiter.deployment
             self._counts.retries += 1
             await asyncio.sleep(self._wait(fault, attempts))
 
-    async def _once(
-        self, request: Request, tokens: int, *, first: bool
-    ) -> tuple[Attempt, DeploymentConfig]:
+    async def _once(self, request: Request, tokens: int, *, first: bool) -> tuple[Attempt, Limiter]:
         """One attempt under a permit that is settled whatever happens."""
         permit = await self._pool.acquire(tokens)
         deployment = permit.limiter.deployment
@@ -307,7 +316,7 @@ class Engine:
                 self._slowest[deployment.label] = max(took, slowest * 0.999)
             elif attempt.fault is not None:
                 ending = _ENDINGS[attempt.fault.kind]
-            return attempt, deployment
+            return attempt, permit.limiter
         finally:
             self._pool.settle(permit, ending, used)
 
@@ -319,15 +328,15 @@ class Engine:
         slowest = self._slowest.get(deployment.label, math.inf)
         return min(deployment.timeout_s, max(LEAST_PATIENCE_S, PATIENCE * slowest))
 
-    def _stop_if_hopeless(self, fault: Fault, deployment: DeploymentConfig) -> None:
+    def _stop_if_hopeless(self, fault: Fault, limiter: Limiter) -> None:
         """Raise where no other request can do better."""
-        label = deployment.label
+        label = limiter.deployment.label
         problem = f"{label}: {fault.code}" + (f": {fault.hint}" if fault.hint else "")
         if fault.kind is FaultKind.FATAL:
             raise BackendError(fault.code, problem)
         if label not in self._slowest:
             self._suspects[label] = self._suspects[label] + 1 if fault.suspect else 0
-            if self._suspects[label] >= SUSPECT_FAULTS:
+            if self._suspects[label] >= max(SUSPECT_FAULTS, limiter.in_flight // 2):
                 raise BackendError(fault.code, problem)
         if (fault.retry_after or 0) > self.config.retry.total_seconds:
             raise Stopped(f"{label} asks to wait {fault.retry_after:.0f} s; run again after that")
@@ -354,7 +363,7 @@ class Engine:
     def _watch_progress(self) -> None:
         """Stop a run that gets no answer for the time the recipe allows."""
         loop = asyncio.get_running_loop()
-        limit = self.config.no_progress_minutes * 60
+        limit = self._no_progress_s
         idle = loop.time() - max(self._last_answer, self._busy_since)
         if self._calls and idle >= limit:
             self._fail(Stopped(f"no answer for {limit / 60:g} minutes; run again to go on"))

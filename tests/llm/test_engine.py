@@ -328,6 +328,36 @@ def test_a_wrong_address_stops_before_the_first_answer_but_not_after(tmp_path: P
     run_virtual(main())
 
 
+def test_faults_that_are_faster_than_the_first_answers_stop_nothing(tmp_path: Path) -> None:
+    async def script(request: Request, attempt: int) -> Attempt:
+        if int(str(request.messages[0].content)) % 20 == 0 and attempt == 1:
+            return fault(FaultKind.TRANSIENT, "html", suspect=True)
+        await asyncio.sleep(2)
+        return ok()
+
+    bench = Bench(tmp_path, script)
+    replies = run(bench, *[ask_for(str(n)) for n in range(100)])
+    assert all(isinstance(one, Reply) for one in replies)
+
+
+def test_the_loop_gets_its_turn_while_all_is_in_the_journal(tmp_path: Path) -> None:
+    run(Bench(tmp_path, answer), ask_for("a"))
+    bench = Bench(tmp_path, answer)
+
+    async def main() -> int:
+        async def replay() -> None:
+            while True:
+                await bench.engine.ask(ask_for("a"))
+
+        task = asyncio.create_task(replay())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return int(bench.engine.stats()["reused"])
+
+    assert run_virtual(main()) < 200
+
+
 def test_a_service_that_is_down_from_the_start_stops_resumable(tmp_path: Path) -> None:
     async def script(request: Request, attempt: int) -> Attempt:
         return fault(FaultKind.TRANSIENT, "http_503")
