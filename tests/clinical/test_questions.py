@@ -561,3 +561,17 @@ GOLDEN = [
     ("where is the edema?", "left area"),
     ("what level is the edema?", "mild"),
 ]
+
+
+def test_what_the_name_says_is_not_asked() -> None:
+    record = {
+        "study_id": "1",
+        "entity": {
+            "calcified granuloma": {"location": None, "level": None, "type": "calcified"},
+            "aortic calcification": {"location": None, "level": None, "type": "calcified"},
+        },
+    }
+    assert not [r for r in generate_questions(record, types=["type"]) if r]
+    record["entity"] = {"opacity": {"location": None, "level": None, "type": "calcified"}}
+    (row,) = generate_questions(record, types=["type"], keep={})
+    assert row["answer"] == "calcified"

@@ -42,10 +42,21 @@ def _values(attribute: str, study: Study, draw: Draw, context: Context) -> Itera
             continue
         for name, instance in draw.shuffled(unique_instances(finding, attribute)):
             value = instance.level if attribute == "level" else instance.type
-            if value and context.options.is_frequent(attribute, value):
+            if value is None or _says_already(finding.name, value):
+                continue
+            if context.options.is_frequent(attribute, value):
                 yield Candidate(
                     f"{attribute}.what", {"name": name, "value": value}, (finding.name,)
                 )
+
+
+def _says_already(name: str, value: str) -> bool:
+    """Whether the name holds the value: nobody asks what type a calcified granuloma is.
+
+    Words are compared by their first six letters: ``calcified`` and ``calcification`` are one.
+    """
+    stems = {word[:6] for word in name.split()}
+    return all(word.strip(",")[:6] in stems for word in value.split())
 
 
 def _places(finding: Finding) -> list[str]:
