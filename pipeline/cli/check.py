@@ -22,7 +22,11 @@ def check(
     backend: shared.Backend = None,
     sets: shared.Sets = None,
 ) -> None:
-    """Check the machine, the installation and, if given, a recipe with its input."""
+    """Find what is wrong before hours are spent.
+
+    Looks at the machine and the installation; with a recipe, also at its input and, with one tiny
+    request to each deployment that the data may go to, at its models.
+    """
     from pipeline.run.checking import check_machine, check_recipe
 
     findings = list(check_machine(run_dir))

@@ -14,7 +14,12 @@ from pipeline.core.errors import ConfigError
 def explain(
     text: Annotated[str, typer.Argument(help="A text, a file, or - for standard input.")],
 ) -> None:
-    """Show each sentence with its mentions, statuses, scopes and the rules that fired."""
+    """Show how the rules read a text.
+
+    Each sentence with its mentions, statuses, scopes and the rules that fired.
+
+    Example: cxr-pipeline explain "No effusion. Possible pneumonia at the right base."
+    """
     from pipeline.clinical.explain import explain_text
 
     typer.echo(explain_text(_read(text)))

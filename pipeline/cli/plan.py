@@ -23,7 +23,10 @@ def plan(
     sets: shared.Sets = None,
     rebuild: shared.Rebuild = None,
 ) -> None:
-    """Say what ``run`` with the same options would do. Sends nothing and writes nothing."""
+    """Say what a run would do, without doing it.
+
+    Takes the options of run; sends nothing and writes nothing.
+    """
     from rich.table import Table
 
     from pipeline.run.job import check_same_run

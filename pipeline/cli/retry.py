@@ -18,7 +18,9 @@ def retry(
     stage: Annotated[str | None, typer.Option("--stage", help="Records of this stage.")] = None,
     workers: shared.Workers = None,
 ) -> None:
-    """Answer rejected records anew and join them with the rest; later stages follow.
+    """Put rejected records back to work.
+
+    The new records join the others in input order, and later stages follow.
 
     Without --only, all that failed; what was filtered on purpose is retried when named by --only.
     """

@@ -35,6 +35,8 @@ def run(
 
     The same command resumes: complete stages are kept, a stage under way goes on where it was.
     Ends with 0 when done, 1 when records were rejected, 3 when stopped and resumable.
+
+    Example: cxr-pipeline run medical-cxr-vqa --input mimic-cxr --run-dir runs/vqa
     """
     from pipeline.run.runner import Selection
 

@@ -6,7 +6,10 @@ from pipeline.cli import shared
 
 
 def status(run_dir: shared.RunDir) -> None:
-    """Show one row per stage: state, rows, requests, tokens, money, rate."""
+    """Show how far a run is.
+
+    One row per stage: state, rows, requests, tokens, money, rate.
+    """
     from rich.table import Table
 
     from pipeline.run.folder import RunFolder
