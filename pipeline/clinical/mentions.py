@@ -176,7 +176,9 @@ def _composed(
             if head.entry.finding and made.mode == "replace":
                 renamed.add(head.start)
             found = Found()
-            found.take(p for p in phrase.parts if not p.entry.finding)
+            parts = [p for p in phrase.parts if not p.entry.finding]
+            degrees = any(p.entry.level for p in parts if p is not state)
+            found.take(p for p in parts if p is not state or not degrees)  # slightly large heart
             for other in range(index + 1, at + 1):
                 if not clause[other].solid or other == at:
                     found.take(p for p in clause[other].parts if p.entry.site is not None)

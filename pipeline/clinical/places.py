@@ -108,7 +108,8 @@ def _lead_ends(group: list[Part], finding: Finding | None) -> bool:
     """Whether the sites say where the leads of a cardiac device end, not where the device is."""
     if finding is None or finding.kind != "device" or finding.location != "heart":
         return False
-    return any(p.entry.site and p.entry.site.region in ("chamber", "heart") for p in group)
+    sites = [p.entry.site for p in group if p.entry.site is not None]
+    return any(site.noun and site.region in ("chamber", "heart") for site in sites)
 
 
 def _everywhere(site: Site, finding: Finding) -> bool:

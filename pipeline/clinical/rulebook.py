@@ -239,7 +239,7 @@ def _add_inner(table: dict[str, Entry], tree: Tree, lexicon: Lexicon) -> None:
             if part.site is not None and entry.about is None:
                 entry.about = part.site
             special = part.site is not None and (
-                part.site.region != usual or part.site.group == "bone"
+                part.site.region != usual or part.site.group in ("bone", "vessel")
             )
             says = special or part.level or part.kind
             if says and part.phrase not in entry.finding:
