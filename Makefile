@@ -32,7 +32,7 @@ run: $(VENV)/.core  ## Run recipe medical-cxr-vqa with rules on the sample repor
 test: $(VENV)/.dev format-check lint types imports tests docs-check wheel-smoke  ## Pass every check that installs in a minute or two
 
 test-all: test  ## The same, and the tests of the heavy extras
-	$(BIN)/python -m pytest -m heavy
+	$(BIN)/python -m pytest -q -m heavy
 
 quick: $(VENV)/.dev  ## Lint, types and the tests of what changed last failed first
 	$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/python -m pytest -x -m "not heavy" tests
@@ -50,7 +50,7 @@ imports: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache
 
 tests: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not heavy"
+	$(BIN)/python -m pytest -q -m "not heavy"
 
 docs-check: $(VENV)/.dev
 	$(BIN)/python docs/make_cli.py --check
