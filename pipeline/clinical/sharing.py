@@ -1,0 +1,76 @@
+"""What findings of one clause share: places, degrees, and doubt between two readings."""
+
+from __future__ import annotations
+
+from pipeline.clinical.drafts import CLEAR, Draft
+from pipeline.clinical.phrases import Phrase
+from pipeline.clinical.rulebook import Rulebook
+
+_EXPLAINING = frozenset({"link", "probable", "probable_after", "verb"})
+
+
+def share(rulebook: Rulebook, clause: list[Phrase], drafts: list[Draft]) -> None:
+    """Findings that are listed or linked with another share its attributes when they have none.
+
+    *Small left effusion and atelectasis* share the place; *mild atelectasis or scarring* are
+    readings of one thing and share all; what turns out to be *artifact* is no finding.
+    """
+    lexicon = rulebook.lexicon
+
+    def area(draft: Draft) -> str:
+        finding = lexicon.by_name.get(draft.name)
+        return lexicon.groups.get(finding.location, "any") if finding is not None else CLEAR
+
+    def whole(draft: Draft) -> bool:
+        finding = lexicon.by_name.get(draft.name)
+        return finding is None or finding.location in ("lungs", "heart")
+
+    for at, draft in enumerate(drafts):
+        if draft.name == CLEAR:
+            continue
+        roles = clause[draft.phrase].roles
+        found = draft.found
+        before = drafts[at - 1] if at else None
+        if before is not None and before.name != CLEAR and before.phrase < draft.phrase:
+            shadow = lexicon.by_name[draft.name].kind == "artifact" and not (
+                _EXPLAINING.isdisjoint(roles)
+            )
+            if shadow and draft.status == before.status == "present":
+                before.status, before.trigger = "hypothetical", draft.name
+            if "or" in roles:
+                _doubt_diagnoses(rulebook, before, draft)
+            if "or" in roles and not found.levels and not found.change:
+                found.levels = before.found.levels
+                found.kinds = found.kinds or before.found.kinds
+        if found.placed or whole(draft):
+            continue
+        for other in reversed(drafts[:at]):
+            if other.status == "absent" or not other.found.placed or whole(other):
+                continue
+            if area(other) == area(draft) or ("link" in roles and area(other) == "any"):
+                found.places = other.found.places
+                break
+        if not found.placed and at + 1 < len(drafts):
+            other = drafts[at + 1]
+            if other.found.attached and area(other) == area(draft):
+                found.places = other.found.places
+        if not found.placed:
+            _usual_site(rulebook, clause, draft)
+
+
+def _doubt_diagnoses(rulebook: Rulebook, *alternatives: Draft) -> None:
+    """*Atelectasis or pneumonia*: a diagnosis that is one of two readings is not certain."""
+    for draft in alternatives:
+        diagnosis = rulebook.lexicon.by_name[draft.name].kind == "disease"
+        if diagnosis and draft.status == "present":
+            draft.status, draft.trigger = "uncertain", "or"
+
+
+def _usual_site(rulebook: Rulebook, clause: list[Phrase], draft: Draft) -> None:
+    """*Tortuous aorta with atherosclerosis*: the usual site, when the clause names it."""
+    usual = rulebook.lexicon.by_name[draft.name].location
+    for phrase in clause:
+        for part in phrase.parts:
+            if part.entry.site is not None and part.entry.site.region == usual:
+                draft.found.places = [[part]]
+                return
