@@ -26,12 +26,16 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.core
 	$(PIP) install -e ".[azure,parquet]" --group dev
 	@touch $@
 
+$(VENV)/.heavy: pyproject.toml $(VENV)/.dev
+	$(PIP) install --group heavy
+	@touch $@
+
 run: $(VENV)/.core  ## Run recipe medical-cxr-vqa with rules on the sample reports in data/
 	@$(BIN)/python run_pipeline.py run medical-cxr-vqa --backend rules --input $(INPUT) --run-dir $(RUN_DIR) || [ $$? -eq 1 ]
 
 test: $(VENV)/.dev format-check lint types imports tests docs-check wheel-smoke  ## Pass every check that installs in a minute or two
 
-test-all: test  ## The same, and the tests of the heavy extras
+test-all: test $(VENV)/.heavy  ## The same, and the tests that need gigabytes (torch, a model server)
 	$(BIN)/python -m pytest -q -m heavy
 
 quick: $(VENV)/.dev  ## Lint, types and the tests of what changed last failed first
