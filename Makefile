@@ -35,7 +35,7 @@ run: $(VENV)/.core  ## Run recipe medical-cxr-vqa with rules on the sample repor
 
 test: $(VENV)/.dev format-check lint types imports tests docs-check wheel-smoke  ## Pass every check that installs in a minute or two
 
-test-all: test $(VENV)/.heavy  ## The same, and the tests that need gigabytes (torch, a model server)
+test-all: $(VENV)/.heavy  ## After make test: the tests that need gigabytes (torch, a model server)
 	$(BIN)/python -m pytest -q -m heavy
 
 quick: $(VENV)/.dev  ## Lint, types and the tests of what changed last failed first
