@@ -3,8 +3,8 @@
 The plain rule compares each new instruction with every kept one. Here three exact bounds leave few
 pairs, and those few are compared by bit-parallel longest common subsequence (rapidfuzz):
 
-1. Two texts of ``m`` and ``n`` tokens need a common subsequence of ``t (m + n) / 2``; it is no longer
-   than the shorter text, so their lengths must be alike.
+1. Two texts of ``m`` and ``n`` tokens need a common subsequence of ``t (m + n) / 2``; it is no
+   longer than the shorter text, so their lengths must be alike.
 2. They must share that many tokens, repeated ones counted. So if the tokens of each are put in one
    order, rarest first, the two must already meet within short prefixes (prefix filter of Chaudhuri
    et al., ICDE 2006; Xiao et al., PPJoin, WWW 2008).

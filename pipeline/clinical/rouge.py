@@ -2,8 +2,8 @@
 
 The rule: a new instruction is dropped when the F measure of its longest common subsequence with any
 kept instruction is above 0.7 (Wang et al., Self-Instruct, arXiv 2212.10560). Tokens and arithmetic
-follow the package rouge-score 0.1.2 without stemming, so decisions are the same to the last bit for
-text in Latin letters; for other scripts, which that package does not see at all, a Chinese, Japanese
+follow the package rouge-score 0.1.2 without stemming, so decisions are the same to the last bit
+for text in Latin letters. That package does not see other scripts at all; here a Chinese, Japanese
 or Korean character is a token, and elsewhere a word is.
 """
 
