@@ -28,6 +28,7 @@ import orjson
 
 from pipeline.core.jsonl import dump_line, iter_objects
 from pipeline.llm.config import parse_backend
+from pipeline.llm.journal import Journal
 from pipeline.llm.open import open_engine
 from pipeline.llm.types import Message, Outcome, Reply, Request
 from tests.support.model_server import DEPLOYMENT, KEY
@@ -239,22 +240,29 @@ async def bench_kill(folder: Path) -> None:
     async with serve("--latency", "0.3") as url:
         child = [sys.executable, "-m", "benchmarks.bench_engine", "--child"]
         process = subprocess.Popen([*child, url, str(folder), str(count)])
-        while len(server_stats(url)["prompts"]) < count // 2 and process.poll() is None:
-            await asyncio.sleep(0.02)
+        records = folder / "records.jsonl"
+        while not records.exists() or records.read_bytes().count(b"\n") < count // 2:
+            await asyncio.sleep(0.005)
         process.send_signal(signal.SIGKILL)
         process.wait()
         before = server_stats(url)["prompts"]
-        (folder / "records.jsonl").unlink(missing_ok=True)
+        journal = Journal(folder / "replies")
+        kept = len(journal)
+        journal.release()
+        records.unlink()
         subprocess.run([*child, url, str(folder), str(count)], check=True)
         after = server_stats(url)["prompts"]
-    records = [record["id"] for record in iter_objects(folder / "records.jsonl")]
+    rows = [record["id"] for record in iter_objects(records)]
+    answered = sum(answered for _, answered in before.values())
     row(
         "kill",
-        answered_before=sum(answered for _, answered in before.values()),
+        answered=answered,
+        kept=kept,
+        lost=answered - kept,
+        in_flight=len(before) - answered,
         asked_again=sum(1 for seen, _ in after.values() if seen > 1),
-        answered_twice=sum(1 for _, answered in after.values() if answered > 1),
-        rows=len(set(records)),
-        doubled=len(records) - len(set(records)),
+        rows=len(set(rows)),
+        doubled=len(rows) - len(set(rows)),
     )
 
 

@@ -28,8 +28,10 @@ SLACK_S = 0.1
 """Lateness of the event loop that the pace makes up for; the windows stay hard."""
 LEAST_INTERVAL_S = 0.0005
 """Even without limits starts are spread a little: answers in one heap are answers not yet kept."""
-MARGIN, MOST_MARGIN, MARGIN_STEP = 0.01, 0.08, 0.002
-"""Windows are held this much longer than the service's: requests do not all travel alike."""
+MARGIN_S, MOST_MARGIN_S, MARGIN_STEP_S = 0.008, 0.08, 0.002
+"""Windows are held so much longer than the service's: requests do not all travel alike."""
+FIRST_MARGIN_S = 0.03
+"""The margin at first, until it has shrunk: the first requests also open their connections."""
 RECENT, EPISODE = 64, 13
 """An episode of rate limiting: so many 429s among the most recent answers."""
 CUT, GROWTH = 0.7, 0.05
@@ -65,9 +67,9 @@ class Window:
         self._entries: deque[_Entry] = deque()
         self._total = 0.0
 
-    def ready_at(self, now: float, amount: float, per_minute: float, margin: float) -> float:
+    def ready_at(self, now: float, amount: float, per_minute: float, margin_s: float) -> float:
         """The earliest time, ``now`` or later, at which ``amount`` fits."""
-        held = self.seconds * (1 + margin)
+        held = self.seconds + margin_s
         entries = self._entries
         while entries and entries[0].time + held <= now:
             self._total -= entries.popleft().amount
@@ -104,8 +106,17 @@ class Permit:
     limiter: Limiter
     tokens: int
     started: float
+    calls: list[_Entry]
     entries: list[_Entry]
     settled: bool = False
+
+    def start(self, now: float) -> None:
+        """Say when the attempt really started: on a busy loop later than the permit was given."""
+        self.started = now
+        for entry in self.calls:
+            entry.time = now
+        for entry in self.entries:
+            entry.time = now
 
     def settle(self, now: float, ending: Ending, used_tokens: int | None = None) -> None:
         """Give the permit back.
@@ -157,7 +168,7 @@ class Limiter:
         self._requests = [Window(seconds) for seconds in deployment.windows_s]
         self._tokens = [Window(seconds) for seconds in deployment.windows_s]
         self._next_start = -math.inf
-        self._margin = MARGIN
+        self._margin_s = FIRST_MARGIN_S
         self._health = _Health()
 
     def ready_at(self, now: float, tokens: int) -> float:
@@ -168,10 +179,10 @@ class Limiter:
         rpm, tpm = self.rpm * self.pace, self.tpm * self.pace
         if rpm < math.inf:
             for window in self._requests:
-                ready = max(ready, window.ready_at(now, 1, rpm, self._margin))
+                ready = max(ready, window.ready_at(now, 1, rpm, self._margin_s))
         if tpm < math.inf:
             for window in self._tokens:
-                ready = max(ready, window.ready_at(now, tokens, tpm, self._margin))
+                ready = max(ready, window.ready_at(now, tokens, tpm, self._margin_s))
         return ready
 
     def take(self, now: float, tokens: int) -> Permit:
@@ -180,10 +191,9 @@ class Limiter:
         self.stats.sent += 1
         on_time = self._next_start >= now - SLACK_S
         self._next_start = (self._next_start if on_time else now) + self._interval(tokens)
-        for window in self._requests if self.rpm < math.inf else ():
-            window.take(now, 1)
+        calls = [window.take(now, 1) for window in self._requests if self.rpm < math.inf]
         entries = [window.take(now, tokens) for window in self._tokens if self.tpm < math.inf]
-        return Permit(self, tokens, now, entries)
+        return Permit(self, tokens, now, calls, entries)
 
     def learn(self, headers: RateHeaders) -> None:
         """Follow the limits the service reports, never above what the recipe allows."""
@@ -222,7 +232,7 @@ class Limiter:
                 self._answered(permit, limited=False)
             case Ending.RATE_LIMITED:
                 self.stats.rate_limited += 1
-                self._margin = min(MOST_MARGIN, self._margin + MARGIN_STEP)
+                self._margin_s = min(MOST_MARGIN_S, self._margin_s + MARGIN_STEP_S)
                 self._next_start = max(self._next_start, now) + self._interval(permit.tokens)
                 self._answered(permit, limited=True)
                 self._cut_if_episode(now)
@@ -241,7 +251,7 @@ class Limiter:
         health.recent.append(limited)
         if limited:
             return
-        self._margin = max(MARGIN, self._margin - MARGIN_STEP / 100)
+        self._margin_s = max(MARGIN_S, self._margin_s - MARGIN_STEP_S / 20)
         self.pace = min(1.0, self.pace + GROWTH / RECENT)
         if self.in_flight + 1 >= 0.8 * int(self.concurrency):
             grown = self.concurrency + max(1.0, GROWTH * self.concurrency) / self.concurrency
