@@ -15,9 +15,9 @@ family         str                         task family, for counts
 flags          list                        doubts of earlier stages, kept in Parquet alone
 =============  ==========================  =========================================================
 
-``instruction`` and ``output`` are needed, the rest may be missing or null. Besides, the record keeps
-its identity (``pipeline.core.records``): ``study_id``, ``subject_id`` and ``split`` decide into which
-file it goes. ``images`` of the identity are the images of the study, not of the sample.
+``instruction`` and ``output`` are needed, the rest may be missing or null. Besides, the record
+keeps its identity (``pipeline.core.records``): ``study_id``, ``subject_id`` and ``split`` decide
+into which file it goes. ``images`` of the identity are the images of the study, not of the sample.
 """
 
 from __future__ import annotations

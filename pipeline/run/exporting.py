@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,16 @@ from pipeline.core.atomic import make_private_dir, write_json
 from pipeline.core.errors import ConfigError, StorageError
 from pipeline.core.hashing import sha256_file
 from pipeline.core.jsonl import iter_objects
-from pipeline.exports.registry import export_stage, export_writer
+from pipeline.exports.registry import (
+    FORMATS,
+    SAMPLE_STAGES,
+    file_writer,
+    find_format,
+    sample_adapter,
+    sample_format,
+)
+from pipeline.exports.sample_files import FolderFacts, write_folder
+from pipeline.exports.survey import Samples
 from pipeline.run.folder import RunFolder
 from pipeline.run.recipe import ExportEntry, Recipe
 from pipeline.run.store import StageStore, read_json
@@ -18,20 +28,21 @@ CATALOGUE = "manifest.json"
 
 
 def write_exports(folder: RunFolder, recipe: Recipe, data_class: str) -> dict[str, dict[str, Any]]:
-    """Write the recipe's exports whose stage is complete; returns what is known of each file."""
+    """Write the recipe's exports whose stage is complete; returns what is known of each."""
     catalogue = (read_json(folder.exports / CATALOGUE) or {}).get("files", {})
     wanted = {}
     for entry in recipe.exports:
         manifest = StageStore(folder.stage(entry.stage)).manifest()
         if manifest is None:
             continue
-        wanted[entry.file] = _write(folder, entry, manifest, catalogue.get(entry.file))
+        wanted[entry.file] = _write(folder, recipe, entry, manifest, catalogue.get(entry.file))
     if wanted and wanted != catalogue:
         write_json(
             folder.exports / CATALOGUE,
             {
                 "files": {**catalogue, **wanted},
                 "data_class": data_class,
+                "contains_restricted_derivatives": data_class == "credentialed",
                 "notice": notice(data_class),
             },
         )
@@ -39,57 +50,101 @@ def write_exports(folder: RunFolder, recipe: Recipe, data_class: str) -> dict[st
 
 
 def _write(
-    folder: RunFolder, entry: ExportEntry, manifest: dict[str, Any], known: dict[str, Any] | None
+    folder: RunFolder,
+    recipe: Recipe,
+    entry: ExportEntry,
+    manifest: dict[str, Any],
+    known: dict[str, Any] | None,
 ) -> dict[str, Any]:
     path = folder.exports / entry.file
-    made_of = manifest["output"]["records"]["sha256"]
-    if (
-        known is not None
-        and known["format"] == entry.format
-        and known["made_of"] == made_of
-        and path.is_file()
-        and path.stat().st_size == known["bytes"]
-    ):
-        return known
-    make_private_dir(folder.exports)
-    rows = write_export(folder, entry.format, entry.stage, path)
-    return {
+    made_of = {
         "format": entry.format,
         "stage": entry.stage,
-        "made_of": made_of,
-        "rows": rows,
-        "bytes": path.stat().st_size,
-        "sha256": sha256_file(path),
+        "made_of": manifest["output"]["records"]["sha256"],
+        "options": entry.model_dump(mode="json", include={"split", "name"}),
     }
+    if known is not None and made_of.items() <= known.items() and _is_there(path, known):
+        return known
+    make_private_dir(folder.exports)
+    return {**made_of, **write_export(folder, recipe, entry, path)}
 
 
-def write_export(folder: RunFolder, format_: str, stage: str, path: Path) -> int:
-    """Write one export of a complete stage; returns its number of rows.
+def _is_there(path: Path, known: dict[str, Any]) -> bool:
+    sizes = {path / name: facts["bytes"] for name, facts in known.get("files", {}).items()}
+    if not sizes:
+        sizes = {path: known.get("bytes")}
+    return all(file.is_file() and file.stat().st_size == size for file, size in sizes.items())
+
+
+def write_export(
+    folder: RunFolder, recipe: Recipe, entry: ExportEntry, path: Path
+) -> dict[str, Any]:
+    """Write one export of a complete stage to ``path``, a file or a folder by its format.
+
+    Returns:
+        ``rows``, and what is known of the files: ``bytes`` and ``sha256`` of a file, ``files`` and
+        ``skipped`` (reason -> records) of a folder.
 
     Raises:
-        ConfigError: unknown format, or the stage is not complete.
+        ConfigError: unknown format, the stage is not complete, or it holds no sample.
+        DataError: ``leakage`` or ``unknown_split``.
         StorageError: the file cannot be written; what was there before stays.
     """
-    store = StageStore(folder.stage(stage))
+    format_ = find_format(entry.format)
+    store = StageStore(folder.stage(entry.stage))
     if store.manifest() is None:
-        raise ConfigError(f"stage {stage} of {folder.root} is not complete; run it first")
+        raise ConfigError(f"stage {entry.stage} of {folder.root} is not complete; run it first")
     try:
-        return export_writer(format_)(iter_objects(store.records_path), path)
+        if not format_.is_folder:
+            rows = file_writer(entry.format)(iter_objects(store.records_path), path)
+            return {"rows": rows, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
+        samples_as = sample_format(entry.format)
+        samples = Samples(
+            lambda: iter_objects(store.records_path),
+            sample_adapter(recipe.stage(entry.stage).use),
+            entry.split,
+            takes_images=samples_as.takes_images,
+        )
+        make_private_dir(path)
+        made = write_folder(samples_as, samples, path, _facts(folder, recipe, entry))
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}") from None
+    return {"rows": made["rows"], "files": made["files"], "skipped": made["skipped"]}
 
 
 def stage_for(recipe: Recipe, format_: str) -> str:
-    """The recipe's last stage of the kind a format is made of.
+    """The recipe's last stage of a kind that a format is made of.
 
     Raises:
         ConfigError: the recipe has no such stage.
     """
-    kind = export_stage(format_)
+    kind = find_format(format_).stage
+    kinds = [kind] if kind else list(SAMPLE_STAGES)
     for stage in reversed(recipe.stages):
-        if stage.use == kind:
+        if stage.use in kinds:
             return stage.name
-    raise ConfigError(f"format {format_} is made of a {kind} stage; recipe {recipe.name} has none")
+    raise ConfigError(
+        f"format {format_} is made of {f'a {kind} stage' if kind else 'samples'}; "
+        f"recipe {recipe.name} has no such stage"
+    )
+
+
+def formats_for(recipe: Recipe) -> list[str]:
+    """The formats that a recipe has a stage for.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    kinds = {stage.use for stage in recipe.stages}
+    has_samples = not kinds.isdisjoint(SAMPLE_STAGES)
+    found = [
+        name
+        for name, format_ in FORMATS.items()
+        if (has_samples if format_.is_folder else format_.stage in kinds)
+    ]
+    if not found:
+        raise ConfigError(f"recipe {recipe.name} has no stage that can be exported")
+    return found
 
 
 def notice(data_class: str) -> str:
@@ -100,3 +155,45 @@ def notice(data_class: str) -> str:
             "only, under the agreement of its source, with a name such as MIMIC-CXR-Ext-NAME."
         )
     return f"Made of {data_class} data."
+
+
+def _facts(folder: RunFolder, recipe: Recipe, entry: ExportEntry) -> FolderFacts:
+    run = folder.read()
+    data_class = str(run["data_class"])
+    return FolderFacts(
+        name=entry.name or re.sub(r"[^A-Za-z0-9._-]+", "-", recipe.name).strip("-.") or "samples",
+        data_class=data_class,
+        notice=notice(data_class),
+        provenance={
+            "run_id": run["run_id"],
+            "recipe": {"name": recipe.name, "description": recipe.description},
+            "source": {
+                "kind": run["source_kind"],
+                "data_class": data_class,
+                "files": [{"name": f["name"], "sha256": f["sha256"]} for f in run["input"]],
+            },
+            "versions": run["versions"],
+            "split": entry.split.model_dump(mode="json"),
+            "stages": list(_stages(folder, recipe, entry.stage)),
+        },
+    )
+
+
+def _stages(folder: RunFolder, recipe: Recipe, last: str) -> list[dict[str, Any]]:
+    """Counts of the stages that lead to ``last``, the first one first."""
+    chain: list[dict[str, Any]] = []
+    name: str | None = last
+    while name is not None:
+        manifest = StageStore(folder.stage(name)).manifest() or {}
+        counts = manifest.get("counts", {})
+        backend = manifest.get("backend") or {}
+        chain.append(
+            {
+                "name": name,
+                "model": backend.get("model") or backend.get("kind") or "",
+                "counts": {k: counts.get(k, 0) for k in ("in", "records", "filtered", "rejected")},
+                "reasons": {**counts.get("reasons", {}), **counts.get("filtered_reasons", {})},
+            }
+        )
+        name = recipe.stage(name).after
+    return chain[::-1]

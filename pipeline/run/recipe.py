@@ -29,6 +29,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pipeline.core.errors import ConfigError
 from pipeline.core.resources import resource_path
+from pipeline.exports.registry import FORMATS
+from pipeline.exports.split import SplitOptions
 from pipeline.llm.config import BackendConfig, parse_backend
 from pipeline.llm.governance import GovernanceConfig
 from pipeline.sources.config import SourceConfig
@@ -43,11 +45,28 @@ class _Model(BaseModel):
 
 
 class ExportEntry(_Model):
-    """A file to be made of a stage's records when it is complete."""
+    """A file, or a folder of samples, to be made of a stage's records when it is complete.
+
+    Attributes:
+        format: one of the formats of ``pipeline.exports.registry``.
+        stage: the stage it is made of.
+        file: name of the file or folder in ``exports/``.
+        name: for samples, the name of the data set; "" takes the recipe's.
+        split: for samples, how they are split.
+    """
 
     format: str
     stage: str
     file: str
+    name: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*)?$")
+    split: SplitOptions = SplitOptions()
+
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, value: str) -> str:
+        if value not in FORMATS:
+            raise ValueError(f"no export format {value!r}; there are: {', '.join(FORMATS)}")
+        return value
 
     @field_validator("file")
     @classmethod
@@ -240,7 +259,7 @@ def _resolve(path: Path, data: dict[str, Any], *, everywhere: bool) -> Recipe:
             }
         )
     except ValidationError as error:
-        raise ConfigError(f"{path}: {_first_problem(error)}") from None
+        raise ConfigError(f"{path}: {first_problem(error)}") from None
     for entry in recipe.stages:
         if entry.backend is not None and entry.backend not in recipe.backends:
             names = ", ".join(recipe.backends)
@@ -267,7 +286,7 @@ def _stage(
     try:
         params = cls.params_type.model_validate(options)
     except ValidationError as error:
-        raise ConfigError(f"{path}: stage {name}: {_first_problem(error)}") from None
+        raise ConfigError(f"{path}: stage {name}: {first_problem(error)}") from None
     asks = issubclass(cls, RecordStage) and cls.asks
     backend = default_backend if everywhere else own.get("backend", default_backend)
     return {
@@ -292,7 +311,7 @@ def _check_order(path: Path, entries: list[dict[str, Any]]) -> None:
         seen.add(entry["name"])
 
 
-def _first_problem(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
     """The first problem in words: where it is, and what is wrong."""
     problem = error.errors(include_input=False, include_url=False)[0]
     where = ".".join(str(part) for part in problem["loc"]) or "it"
