@@ -3,7 +3,8 @@
     python -m benchmarks.bench_dedupe [--sizes 5000 20000 50000] [--rouge PATH_TO_PYTHON]
 
 The instructions are made of frames and fillings with a seed: a third to half of them are kept,
-so that neither "all alike" nor "all different" flatters the index. The plain loop needs the package rouge-score, which this project does not: ``python -m venv /tmp/other &&
+so that neither "all alike" nor "all different" flatters the index. The plain
+loop needs the package rouge-score, which this project does not: ``python -m venv /tmp/other &&
 /tmp/other/bin/pip install rouge-score``. Its time grows with the square of the size; beyond
 ``--plain`` instructions it is computed from the pairs it would score.
 """

@@ -12,7 +12,7 @@ from pipeline.core.hashing import fingerprint
 from pipeline.core.jsonl import dump_line, iter_lines
 from pipeline.llm.config import BackendConfig
 from pipeline.run.folder import RunFolder
-from pipeline.run.identity import changed_parts, code_hash, files_hash
+from pipeline.run.identity import changed_parts, code_hash, files_hash, user_files_hash
 from pipeline.run.recipe import Recipe, StageEntry
 from pipeline.run.store import StageStore
 from pipeline.sources import Source
@@ -103,15 +103,17 @@ class Graph:
             "libs": files_hash("libs", cls.libs),
             "rounds": fingerprint(self.store(stage.name).rounds()),
         }
+        if files := cls.params_type.model_validate(stage.params).files():
+            parts["files"] = user_files_hash(files)
         backend = self.backend(stage)
         if backend is not None and issubclass(cls, RecordStage):
             if backend.kind == "rules":
                 modules.append(RULES_MODULE)
-            else:
-                parts["prompts"] = files_hash("prompts", cls.prompts)
             parts["model"] = fingerprint(
                 {"kind": backend.kind, "model": backend.model, "params": dict(backend.params)}
             )
+        if cls.prompts and (backend is None or backend.kind != "rules"):
+            parts["prompts"] = files_hash("prompts", cls.prompts)
         parts["code"] = code_hash(modules)
         if with_input:
             if stage.after is None:

@@ -27,6 +27,25 @@ class StageParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    def files(self) -> tuple[str, ...]:
+        """Files and folders of the user's whose content changes the result."""
+        return ()
+
+
+class LibsParams(StageParams):
+    """Parameters of a stage that reads libraries of the user's.
+
+    Attributes:
+        libs: folder with dictionaries, reviewers' sheets or published libraries
+            (``docs/libraries.md``); relative to where the command runs.
+    """
+
+    libs: str | None = None
+
+    def files(self) -> tuple[str, ...]:
+        """The folder."""
+        return () if self.libs is None else (self.libs,)
+
 
 @dataclass(frozen=True, slots=True)
 class Reject:
@@ -60,7 +79,7 @@ class RecordStage(ABC, Generic[P]):
         asks: whether it asks a model, and so needs a backend.
         fans_out: whether one record becomes several; then their ids are derived from its own.
         libs: files of ``libs/`` whose content changes the result.
-        prompts: templates of ``prompts/`` it renders.
+        prompts: templates and other files of ``prompts/`` it uses.
     """
 
     name: ClassVar[str]
@@ -97,6 +116,7 @@ class SetStage(ABC, Generic[P]):
     params_type: ClassVar[type[StageParams]] = StageParams
     fans_out: ClassVar[bool] = False
     libs: ClassVar[tuple[str, ...]] = ()
+    prompts: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, params: P) -> None:
         self.params = params
