@@ -7,12 +7,15 @@ second relates to the first; they are kept with the second phrase.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from pipeline.clinical.lexicon import Site
+from pipeline.clinical.measures import read_measure
 from pipeline.clinical.rulebook import Entry, Rulebook, match
 
 _POINTING = frozenset({"negation", "possible", "probable", "hypothetical", "history", "resolved"})
 _LONGEST = 48  # phrases of a clause; far more than people write, so that work stays linear
+_OF_PLACE = frozenset({"in", "of", "det"})
 _FRESH = frozenset({"stop", "start"})
 
 
@@ -59,14 +62,26 @@ def scan(rulebook: Rulebook, tokens: list[str]) -> list[Phrase]:
     roles: dict[str, str] = {}
     current: Phrase | None = None
     index, count = 0, len(tokens)
+    distance = ""  # from the landmark that comes next
     while index < count:
-        if tokens[index] not in tree:
-            index += 1
-            continue
-        entry, end = match(tree, tokens, index)
+        entry: Entry | None = None
+        if tokens[index] in tree:
+            entry, end = match(tree, tokens, index)
+        elif (measure := read_measure(tokens, index)) is not None:
+            end = measure.end
+            if measure.direction:
+                distance = f"{measure.size} {measure.direction}"
+                entry = Entry(distance, roles={"in": ""}, splits=True)
+            elif measure.size:
+                entry = Entry(tokens[index], level=measure.size)
         if entry is None:
             index += 1
             continue
+        if distance and entry.site is not None:
+            entry = _away(entry, entry.site, distance)
+            distance = ""
+        elif entry.splits and _OF_PLACE.isdisjoint(entry.roles):
+            distance = ""
         part = Part(index, end, entry)
         index = end
         if entry.splits:
@@ -92,6 +107,11 @@ def scan(rulebook: Rulebook, tokens: list[str]) -> list[Phrase]:
         if phrase.core and not phrase.solid:
             phrase.solid = _makes_finding(rulebook, phrase)
     return phrases
+
+
+def _away(entry: Entry, landmark: Site, distance: str) -> Entry:
+    """The place that far from a landmark: *5 cm above the carina*."""
+    return Entry(entry.phrase, site=replace(landmark, name=f"{distance} the {landmark.name}"))
 
 
 def _makes_finding(rulebook: Rulebook, phrase: Phrase) -> bool:

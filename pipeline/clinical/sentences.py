@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pipeline.clinical.measures import MEASURE, holds_measure
+
 _BREAK = re.compile(
     r"""
       (?<![.!?]) [.!?]++ (?= \s | $ | [A-Z"'\])&] )  # a full stop, even without a blank
@@ -20,6 +22,7 @@ _BREAK = re.compile(
 )
 _ABBREVIATIONS = (" vs", " dr", " mr", " ms", " mrs", " approx", "e.g", "i.e")
 _WORD = re.compile(r"[㐀-鿿]|[^\W_㐀-鿿]+(?:\.\d+)?|[,:()/，、：（）]")
+_WORD_OR_MEASURE = re.compile(rf"(?<![^\W\u3400-\u9fff]){MEASURE}|{_WORD.pattern}")
 
 
 def split_sentences(text: str) -> Iterator[tuple[int, int]]:
@@ -36,13 +39,17 @@ def split_sentences(text: str) -> Iterator[tuple[int, int]]:
 
 
 def words(lowered: str) -> list[str]:
-    """The words and marks of a lower-case sentence, in order."""
-    return _WORD.findall(lowered)
+    """The words and marks of a lower-case sentence, in order; a measure (*8 mm*) is one word."""
+    return _pattern(lowered).findall(lowered)
 
 
 def word_starts(lowered: str) -> list[int]:
     """Where each of the `words` starts."""
-    return [match.start() for match in _WORD.finditer(lowered)]
+    return [match.start() for match in _pattern(lowered).finditer(lowered)]
+
+
+def _pattern(lowered: str) -> re.Pattern[str]:
+    return _WORD_OR_MEASURE if holds_measure(lowered) else _WORD
 
 
 def lower(text: str) -> str:

@@ -139,6 +139,9 @@ HOSTILE = {
     "dots": "." * 10_000 + "a",
     "blanks": "1." + " " * 10_000 + "a",
     "colons": "LUNGS: " * 1_500,
+    "measures": "8 mm x 9 mm x " * 800,
+    "distances": "5 cm above the " * 700,
+    "digits": "1 x 2 - 3 to " * 800 + "mm",
 }
 
 
