@@ -91,6 +91,7 @@ def write_export(
         StorageError: the file cannot be written; what was there before stays.
     """
     format_ = find_format(entry.format)
+    kind = recipe.stage(entry.stage).use
     store = StageStore(folder.stage(entry.stage))
     if store.manifest() is None:
         raise ConfigError(f"stage {entry.stage} of {folder.root} is not complete; run it first")
@@ -101,7 +102,7 @@ def write_export(
         samples_as = sample_format(entry.format)
         samples = Samples(
             lambda: iter_objects(store.records_path),
-            sample_adapter(recipe.stage(entry.stage).use),
+            sample_adapter(kind),
             entry.split,
             takes_images=samples_as.takes_images,
         )

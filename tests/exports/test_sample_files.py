@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet
 import pytest
 import yaml
 
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.hashing import sha256_file
 from tests.exports.sample_records import ODD, export, facts, record, records
+
+parquet = pytest.importorskip("pyarrow.parquet", reason="the extra parquet is not installed")
 
 FORMATS = ("alpaca", "sharegpt", "llama-factory", "trl", "parquet")
 
@@ -21,7 +22,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     if path.suffix == ".jsonl":
         return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
     if path.suffix == ".parquet":
-        return pyarrow.parquet.read_table(path).to_pylist()  # type: ignore[no-any-return]
+        return list(parquet.read_table(path).to_pylist())
     found: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
     return found
 
@@ -200,7 +201,7 @@ class TestParquet:
     ) -> None:
         monkeypatch.setattr("pipeline.exports.parquet.GROUP_ROWS", 4)
         export("parquet", records(10), tmp_path, by="none")
-        file = pyarrow.parquet.ParquetFile(tmp_path / "data/train-00000-of-00001.parquet")
+        file = parquet.ParquetFile(tmp_path / "data/train-00000-of-00001.parquet")
         assert (file.num_row_groups, file.metadata.num_rows) == (3, 10)
 
     def test_the_card_has_counts_and_terms_but_no_row(self, tmp_path: Path) -> None:
