@@ -199,3 +199,42 @@ def test_credentialed_notes_are_refused_before_anything_is_sent(tmp_path: Path) 
     assert done.returncode == 4
     assert "credentialed" in done.stderr
     assert "Sentinel" not in done.stderr + done.stdout
+
+
+def test_retry_asks_filtered_records_again_and_only_those(tmp_path: Path) -> None:
+    tree = tmp_path / "files" / "p10" / "p10000001"
+    tree.mkdir(parents=True)
+    (tmp_path / "DATA_CLASS").write_text("synthetic\n")
+    for study in range(1, 6):
+        fault = "[[fault:content_filter*1]] " if study == 3 else ""
+        text = f"FINDINGS: {fault}Small left effusion, study number {study}.\n"
+        (tree / f"s5000000{study}.txt").write_text(text)
+    with model_server("--answer", "tests.support.keyinfo_answers:good") as url:
+        recipe = write_recipe(tmp_path / "r.yaml", url)
+        words = ("run", recipe, "--input", tmp_path, "--run-dir", tmp_path / "run")
+        assert run_cli(*words, environ=ENVIRON).returncode == 1
+        (refused,) = stage_file(tmp_path / "run", "keyinfo", "rejects.jsonl")
+        assert (refused["id"], refused["reason"]) == ("50000003", "content_filter")
+        before = stats(url)["requests"]
+        assert run_cli(*words, environ=ENVIRON).returncode == 1  # a paid outcome is kept
+        assert stats(url)["requests"] == before
+        done = run_cli("retry", tmp_path / "run", "--only", "content_filter", environ=ENVIRON)
+        assert done.returncode == 0, done.stderr
+        assert stats(url)["requests"] == before + 1
+    ids = [row["id"] for row in stage_file(tmp_path / "run", "postprocess", "records.jsonl")]
+    assert ids == [f"5000000{study}" for study in range(1, 6)]
+
+
+def test_batch_mode_gives_what_live_mode_gives(tmp_path: Path) -> None:
+    with model_server("--answer", "tests.support.keyinfo_answers:good") as url:
+        live = write_recipe(tmp_path / "live.yaml", url)
+        batch = write_recipe(
+            tmp_path / "batch.yaml", url, mode="batch", batch={"poll_seconds": 0.1}
+        )
+        for recipe, name in ((live, "live"), (batch, "batch")):
+            words = ("run", recipe, "--input", SAMPLE, "--run-dir", tmp_path / name)
+            done = run_cli(*words, environ=ENVIRON)
+            assert done.returncode == 1, done.stderr
+        assert stats(url)["batch_submitted"]
+    made = [(tmp_path / n / "exports" / "questions.csv").read_bytes() for n in ("live", "batch")]
+    assert made[0] == made[1]
