@@ -43,6 +43,13 @@ FORMATS: Mapping[str, Format] = {
         "pipeline.exports.all_diseases:write_records", "postprocess", "all_diseases.json"
     ),
     "mimic-all-csv": Format("pipeline.exports.mimic_all:write_records", "ingest", "mimic_all.csv"),
+    "labels-csv": Format("pipeline.exports.label_tables:write_labels", "combine", "labels.csv"),
+    "label-disputes-csv": Format(
+        "pipeline.exports.label_tables:write_disputes", "combine", "label_disputes.csv"
+    ),
+    "label-agreement-csv": Format(
+        "pipeline.exports.label_tables:write_agreement", "combine", "label_agreement.csv"
+    ),
     "alpaca": Format("pipeline.exports.alpaca:FORMAT", "", "alpaca"),
     "sharegpt": Format("pipeline.exports.sharegpt:FORMAT", "", "sharegpt"),
     "llama-factory": Format("pipeline.exports.llama_factory:FORMAT", "", "llama-factory"),
@@ -51,7 +58,7 @@ FORMATS: Mapping[str, Format] = {
 }
 """Name on the command line and in recipes -> format."""
 
-SAMPLE_STAGES: Mapping[str, str] = {}
+SAMPLE_STAGES: Mapping[str, str] = {"label-samples": ""}
 """Kind of stage whose records are samples -> ``module:function`` that brings a record into sample
 shape (``pipeline.exports.samples``), or "" where records have it. A stage that is not named here
 can still be exported by name, if its records have the shape."""

@@ -12,9 +12,16 @@ STAGES = {
     "ingest": "pipeline.stages.ingest:Ingest",
     "sections": "pipeline.stages.sections:Sections",
     "keyinfo": "pipeline.stages.keyinfo:KeyInfo",
+    "followup": "pipeline.stages.followup:Followup",
+    "keyinfo-samples": "pipeline.stages.keyinfo_samples:KeyInfoSamples",
     "postprocess": "pipeline.stages.postprocess:Postprocess",
     "pairs": "pipeline.stages.pairs:Pairs",
     "questions": "pipeline.stages.questions:Questions",
+    "rule-labels": "pipeline.stages.labels:RuleLabels",
+    "labels": "pipeline.stages.labels:Labels",
+    "icd10": "pipeline.stages.icd10:Icd10",
+    "combine": "pipeline.stages.combine:Combine",
+    "label-samples": "pipeline.stages.label_samples:LabelSamples",
 }
 """Name in a recipe -> ``module:Class``."""
 

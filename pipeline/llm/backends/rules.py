@@ -17,7 +17,29 @@ def _keyinfo(payload: Mapping[str, Any]) -> Any:
     return extract_keyinfo(str(payload.get("text") or ""))
 
 
-TASKS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {"keyinfo": _keyinfo}
+def _followup(payload: Mapping[str, Any]) -> Any:
+    from pipeline.clinical.followup_answer import answer_by_rules
+
+    return answer_by_rules(str(payload.get("text") or ""), str(payload.get("name") or ""))
+
+
+def _labels(payload: Mapping[str, Any]) -> Any:
+    from pipeline.clinical.label_rules import answer_labels
+
+    return answer_labels(str(payload.get("text") or ""))
+
+
+def _icd10(payload: Mapping[str, Any]) -> Any:
+    from pipeline.clinical.icd10_rules import answer_phrases
+
+    return answer_phrases(str(payload.get("text") or ""))
+
+
+TASKS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+    "keyinfo": _keyinfo,
+    "labels": _labels,
+    "icd10": _icd10,
+}
 """Task name -> function from the structured payload to the JSON value a model would answer."""
 
 
