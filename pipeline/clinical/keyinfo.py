@@ -7,6 +7,7 @@ absent. This file holds the shape alone; ``pipeline.clinical.standardise`` bring
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias, TypedDict
 
@@ -117,6 +118,19 @@ def _instances_of_parallel(value: Any) -> Any:
     if len({len(column) for column in columns}) != 1 or len(columns[0]) < 2:
         return value
     return [dict(zip(ATTRIBUTES, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def reply_of(record: Mapping[str, Any]) -> str:
+    """A standard record as a model should reply it: JSON in the shape of :data:`KEYINFO_SCHEMA`."""
+    reply: dict[str, Any] = {
+        category: [
+            {"name": name, **one}
+            for name, value in record[category].items()
+            for one in instances(value)
+        ]
+        for category in FINDING_CATEGORIES
+    }
+    return json.dumps({**reply, NEGATED: list(record[NEGATED])}, ensure_ascii=False)
 
 
 def _nullable_text(description: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 
 from pipeline.core.atomic import atomic_writer
@@ -17,15 +18,30 @@ COLUMNS = (
 )  # fmt: skip
 
 
+QUALITY_COLUMN = "quality"
+"""Added where the first row has it: rows of scene questions, or graded by a second reading."""
+
+
 def write(
-    rows: Iterable[Mapping[str, object]], path: Path, *, columns: Sequence[str] = COLUMNS
+    rows: Iterable[Mapping[str, object]], path: Path, *, columns: Sequence[str] | None = None
 ) -> int:
     """Stream ``rows`` to ``path``, which appears whole or not at all. Returns their number.
 
     Values are quoted where they hold a quote, comma or line end. A missing key is an empty cell,
     a key that is no column is left out.
+
+    Args:
+        rows: the rows.
+        path: the file.
+        columns: its columns; :data:`COLUMNS`, and the quality where rows are graded.
     """
     count = 0
+    rows = iter(rows)
+    first = list(islice(rows, 1))
+    rows = chain(first, rows)
+    if columns is None:
+        graded = any(QUALITY_COLUMN in row for row in first)
+        columns = (*COLUMNS, QUALITY_COLUMN) if graded else COLUMNS
     with atomic_writer(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
         try:

@@ -20,6 +20,7 @@ CODE_ROOMS = (
     "pipeline.clinical",
     "pipeline.prompting",
     "pipeline.sources",
+    "pipeline.exports.all_diseases",
     "pipeline.llm.backends.rules",
 )
 """Modules whose source decides what a stage makes. The runner and the engine only carry it out."""
@@ -29,6 +30,7 @@ SAYS = {
     "params": "its parameters changed",
     "code": "the code changed",
     "libs": "a library file changed",
+    "files": "a file of yours that it reads changed",
     "prompts": "a prompt changed",
     "model": "the model or its parameters changed",
     "input": "its input changed",
@@ -103,6 +105,17 @@ def files_hash(room: str, names: Iterable[str]) -> str:
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         for file in files:
             hashes[file.relative_to(resource_path(room)).as_posix()] = sha256_file(file)
+    return fingerprint(hashes)
+
+
+def user_files_hash(names: Iterable[str]) -> str:
+    """Hash over files of the user's, and those directly inside folders of the user's."""
+    hashes: dict[str, str] = {}
+    for number, name in enumerate(names):
+        path = Path(name).expanduser()
+        files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            hashes[f"{number}/{file.name}"] = sha256_file(file) if file.is_file() else ""
     return fingerprint(hashes)
 
 

@@ -1,10 +1,11 @@
-"""Readers of reports: MIMIC-CXR folders and zip, Open-i, tables."""
+"""Readers of reports: MIMIC-CXR folders and zip, Open-i, tables; and of KeyInfo files."""
 
 from __future__ import annotations
 
 from pipeline.sources.base import Locator, Source
 from pipeline.sources.config import SourceConfig
 from pipeline.sources.detect import resolve
+from pipeline.sources.keyinfo_json import KeyInfoJson
 from pipeline.sources.mimic import MimicTree, MimicZip
 from pipeline.sources.openi import OpeniCsv, OpeniXml
 from pipeline.sources.table import TableSource
@@ -20,6 +21,7 @@ def open_source(config: SourceConfig) -> Source:
     """
     resolved = resolve(config)
     sources: dict[str, type[Source]] = {
-        source.kind: source for source in (MimicTree, MimicZip, OpeniXml, OpeniCsv, TableSource)
+        source.kind: source
+        for source in (MimicTree, MimicZip, OpeniXml, OpeniCsv, TableSource, KeyInfoJson)
     }
     return sources[resolved.kind](resolved)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 DataClass = Literal["credentialed", "public", "synthetic"]
 """How strictly a source is governed; ``credentialed`` is the strictest."""
 
-KINDS = ("mimic-tree", "mimic-zip", "openi-xml", "openi-csv", "table")
+KINDS = ("mimic-tree", "mimic-zip", "openi-xml", "openi-csv", "table", "keyinfo-json")
 """Every kind of source; ``auto`` chooses by looking at the path."""
 
 
@@ -35,7 +35,9 @@ class SourceConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     path: str
-    kind: Literal["auto", "mimic-tree", "mimic-zip", "openi-xml", "openi-csv", "table"] = "auto"
+    kind: Literal[
+        "auto", "mimic-tree", "mimic-zip", "openi-xml", "openi-csv", "table", "keyinfo-json"
+    ] = "auto"
     columns: dict[str, str] = Field(default_factory=dict)
     ids: str | None = None
     exclude: str | None = None

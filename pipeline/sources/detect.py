@@ -59,14 +59,16 @@ def _kind_of_file(path: Path) -> str:
         return "mimic-zip"
     if name.endswith(_TAR_SUFFIXES) or name.endswith(".xml"):
         return "openi-xml"
+    if name.endswith(".json"):
+        return "keyinfo-json"
     if path.suffix.lower() in _table_suffixes():
         is_openi = path.suffix.lower() == ".csv" and is_openi_header(path)
         return "openi-csv" if is_openi else "table"
     if zipfile.is_zipfile(path):
         return "mimic-zip"
     raise ConfigError(
-        f"{path} is of no known kind; read are folders, .zip, .tgz, .xml, .csv, .tsv, .jsonl and "
-        ".parquet"
+        f"{path} is of no known kind; read are folders, .zip, .tgz, .xml, .csv, .tsv, .jsonl, "
+        ".parquet and KeyInfo in .json"
     )
 
 
@@ -85,9 +87,11 @@ def _point_at_file(kind: str, path: Path) -> Path:
     elif kind == "openi-xml" and path.is_dir() and not _has_xml(path):
         found = _archive_in(path)
     misplaced = (
-        path.is_dir() if kind == "table" else path.is_file() and not STUDY_FILE.fullmatch(path.name)
+        path.is_dir()
+        if kind in ("table", "keyinfo-json")
+        else path.is_file() and not STUDY_FILE.fullmatch(path.name)
     )
-    if found is None or (kind in ("table", "mimic-tree") and misplaced):
+    if found is None or (kind in ("table", "mimic-tree", "keyinfo-json") and misplaced):
         raise ConfigError(f"{path} is no {kind}; leave kind out, or point path at the right place")
     return found
 

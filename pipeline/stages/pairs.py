@@ -9,7 +9,7 @@ from pipeline.clinical.questions import QuestionGenerator, QuestionOptions
 from pipeline.core.records import Record
 from pipeline.stages.base import Result, Rows, SetStage, StageParams
 
-NOT_COMPARED = ("changes", "flags", "images")
+NOT_COMPARED = ("changes", "flags", "images", "second_reading")
 """Fields of a reference that no question needs."""
 
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from pipeline.clinical.questions import TYPES, QuestionGenerator, QuestionOptions
 from pipeline.clinical.questions.options import DEFAULT_KEEP
+from pipeline.clinical.questions.regions import load_regions
+from pipeline.clinical.userlibs import POSITION_CHANGE, POSTLOCATION, load_user_libs
 from pipeline.core.records import Record
 from pipeline.llm.types import Ask
-from pipeline.stages.base import RecordStage, Reject, Result, StageParams
+from pipeline.stages.base import LibsParams, RecordStage, Reject, Result
 
 
-class QuestionParams(StageParams):
-    """Parameters of the question stage: the options of ``QuestionOptions``, and the seed."""
+class QuestionParams(LibsParams):
+    """Parameters of the question stage: the options of ``QuestionOptions``, seed and libraries.
+
+    The dictionaries in ``libs`` are the ``frequencies``, unless those are given; places of its
+    ``postlocation_lib.csv`` and ``position_change.csv`` are added to the packaged ones.
+    """
 
     seed: int = 0
     types: tuple[str, ...] = TYPES
@@ -44,12 +51,19 @@ class Questions(RecordStage[QuestionParams]):
 
     def __init__(self, params: QuestionParams) -> None:
         super().__init__(params)
-        options = QuestionOptions.of(**params.model_dump(exclude={"seed"}))
-        self._generator = QuestionGenerator(options, params.seed)
+        given = params.model_dump(exclude={"seed", "libs"})
+        regions = None
+        if params.libs is not None:
+            libs = load_user_libs(Path(params.libs).expanduser())
+            given["frequencies"] = given["frequencies"] or libs.frequencies or None
+            regions = load_regions(libs.file(POSTLOCATION), libs.file(POSITION_CHANGE))
+        self._generator = QuestionGenerator(QuestionOptions.of(**given), params.seed, regions)
 
     async def process(self, record: Record, ask: Ask) -> Result:
         """Ask about one study."""
-        rows = self._generator.generate(record, record.get("reference"))
+        rows = self._generator.generate(
+            record, record.get("reference"), record.get("second_reading")
+        )
         if rows:
             return rows
         if self._generator.accepts(record):

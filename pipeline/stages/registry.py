@@ -22,6 +22,13 @@ STAGES = {
     "icd10": "pipeline.stages.icd10:Icd10",
     "combine": "pipeline.stages.combine:Combine",
     "label-samples": "pipeline.stages.label_samples:LabelSamples",
+    "tasks": "pipeline.stages.tasks:Tasks",
+    "fewshot": "pipeline.stages.fewshot:FewShot",
+    "instruct": "pipeline.stages.instruct:Instruct",
+    "clean-instructions": "pipeline.stages.clean_instructions:CleanInstructions",
+    "dedupe": "pipeline.stages.dedupe:Dedupe",
+    "answer": "pipeline.stages.answer:Answer",
+    "check-answers": "pipeline.stages.check_answers:CheckAnswers",
 }
 """Name in a recipe -> ``module:Class``."""
 

@@ -10,6 +10,7 @@ from pipeline.clinical.questions import abnormality, attributes, difference, pre
 from pipeline.clinical.questions.candidate import Context
 from pipeline.clinical.questions.draw import Draw
 from pipeline.clinical.questions.options import QuestionOptions
+from pipeline.clinical.questions.regions import Regions, load_regions
 from pipeline.clinical.questions.rows import RowWriter
 from pipeline.clinical.questions.split import patient_split
 from pipeline.clinical.questions.study import read_study
@@ -31,8 +32,10 @@ class QuestionGenerator:
     resumption and the choice of types never change a question.
     """
 
-    def __init__(self, options: QuestionOptions, seed: int = 0) -> None:
-        self._context = Context(options)
+    def __init__(
+        self, options: QuestionOptions, seed: int = 0, regions: Regions | None = None
+    ) -> None:
+        self._context = Context(options, regions=regions or load_regions())
         self._options = options
         self._seed = seed
 

@@ -114,9 +114,13 @@ class QuestionOptions:
         """Whether a name (kind ``entity``) or attribute value is frequent enough to ask about."""
         if self.frequencies is None or value is None:
             return True
-        counts = self.frequencies.get(kind, self.frequencies)
-        count = counts.get(value, 0) if isinstance(counts, Mapping) else 0
-        return isinstance(count, (int, float)) and count >= self.min_frequency
+        counts: Any = self.frequencies
+        if any(isinstance(table, Mapping) for table in self.frequencies.values()):
+            counts = self.frequencies.get(kind)
+            if not isinstance(counts, Mapping):  # this kind was not counted
+                return True
+        found = (counts.get(one, 0) for one in ((value,) if value in counts else value.split(", ")))
+        return all(isinstance(one, (int, float)) and one >= self.min_frequency for one in found)
 
 
 def _one_of(name: str, value: object, allowed: Iterable[str]) -> None:

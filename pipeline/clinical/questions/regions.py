@@ -53,12 +53,25 @@ class Place(NamedTuple):
 class Regions:
     """Reads location texts with the given libraries; results are cached."""
 
-    def __init__(self, places: Path, rewrites: Path) -> None:
+    def __init__(
+        self,
+        places: Path,
+        rewrites: Path,
+        more_places: Path | None = None,
+        more_rewrites: Path | None = None,
+    ) -> None:
         self._places, self._keywords = _load_places(places)
-        self._rewrites = {
-            tuple(row["from"].split()): tuple(row["to"].split())
-            for row in read_rows(rewrites, ("from", "to"))
-        }
+        self._rewrites = _load_rewrites(rewrites)
+        # What a user's files add must not change what is known: the published lists give sides and
+        # single words to whole phrases.
+        if more_places is not None:
+            for words, place in _load_places(more_places)[1].items():
+                if not _SIDE_WORDS.issuperset(words) and not _NOISE.issuperset(words):
+                    self._keywords.setdefault(words, place)
+        if more_rewrites is not None:
+            for wording, meant in _load_rewrites(more_rewrites).items():
+                if wording not in self._keywords and wording != meant:
+                    self._rewrites.setdefault(wording, meant)
         self._longest = max(map(len, (*self._keywords, *self._rewrites)), default=1)
         self.parts = lru_cache(maxsize=65_536)(self._parse)
         self.relation = lru_cache(maxsize=65_536)(self._relate)
@@ -181,14 +194,24 @@ def _load_places(path: Path) -> tuple[list[Place], dict[tuple[str, ...], Place]]
     return places, keywords
 
 
+def _load_rewrites(path: Path) -> dict[tuple[str, ...], tuple[str, ...]]:
+    return {
+        tuple(row["from"].lower().split()): tuple(row["to"].lower().split())
+        for row in read_rows(path, ("from", "to"))
+        if row["from"]
+    }
+
+
 @cache
 def load_regions(places: Path | None = None, rewrites: Path | None = None) -> Regions:
-    """The regions of the packaged libraries, or of the given files.
+    """The regions of the packaged libraries, with those of the given files added.
 
     Raises:
         ConfigError: a file lacks one of the published columns.
     """
     return Regions(
-        places or resource_path("libs", "postlocation_lib.csv"),
-        rewrites or resource_path("libs", "position_change.csv"),
+        resource_path("libs", "postlocation_lib.csv"),
+        resource_path("libs", "position_change.csv"),
+        places,
+        rewrites,
     )

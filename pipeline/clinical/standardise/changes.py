@@ -62,6 +62,11 @@ class Standardised:
     conflicts: tuple[Conflict, ...] = ()
 
     @property
+    def is_unusable(self) -> bool:
+        """Whether there was no record to standardise; the empty one here means nothing."""
+        return any(change.rule == "not_a_record" for change in self.changes)
+
+    @property
     def flags(self) -> tuple[str, ...]:
         """Class words for counting: ``entity/no_entity`` for a finding affirmed and denied."""
         return tuple(dict.fromkeys("/".join(one.categories) for one in self.conflicts))

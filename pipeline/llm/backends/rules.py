@@ -35,10 +35,24 @@ def _icd10(payload: Mapping[str, Any]) -> Any:
     return answer_phrases(str(payload.get("text") or ""))
 
 
+def _instruction(payload: Mapping[str, Any]) -> Any:
+    from pipeline.clinical.instructing.by_rules import make_instruction
+
+    return make_instruction(**payload)
+
+
+def _answer(payload: Mapping[str, Any]) -> Any:
+    from pipeline.clinical.instructing.by_rules import make_answer
+
+    return make_answer(**payload)
+
+
 TASKS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "keyinfo": _keyinfo,
     "labels": _labels,
     "icd10": _icd10,
+    "instructions": _instruction,
+    "answer": _answer,
 }
 """Task name -> function from the structured payload to the JSON value a model would answer."""
 
