@@ -268,3 +268,14 @@ def _class(name: str) -> str:
 def _kind(name: str) -> str:
     finding = load_lexicon().by_name.get(name)
     return finding.kind if finding is not None else ""
+
+
+def is_named(finding: str, report: str) -> bool:
+    """Whether a report speaks of a finding, also by a denial or by another word for it.
+
+    Args:
+        finding: canonical name.
+        report: the text.
+    """
+    facts = _facts(report)
+    return finding in facts.by_name or _related(finding, facts.by_name)

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from pipeline.core.errors import ConfigError
+from pipeline.core.hashing import sha256_hex
 from pipeline.core.resources import resource_path
 
 NEEDS = ("finding", "abnormal", "place", "change", "advice", "abbreviation", "long")
@@ -35,6 +36,7 @@ class Family:
         answer: how to answer one, for the prompt.
         max_words: limit of the answer.
         quotes: whether an instruction may quote the report.
+        hash: SHA-256 of the file.
         seeds: language code -> example instructions.
     """
 
@@ -45,6 +47,7 @@ class Family:
     answer: str
     max_words: int
     quotes: bool
+    hash: str
     seeds: Mapping[str, tuple[str, ...]]
 
 
@@ -67,15 +70,15 @@ def load_family(name: str) -> Family:
     else:
         raise ConfigError(f"no task family {name!r}; there are: {', '.join(family_names())}")
     try:
-        facts = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return _family(path.stem, facts)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        source = path.read_bytes()
+        return _family(path.stem, yaml.safe_load(source), sha256_hex(source))
+    except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"family {path} cannot be read ({type(error).__name__})") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"family {path}: {type(error).__name__}: {error}") from None
 
 
-def _family(name: str, facts: Mapping[str, Any]) -> Family:
+def _family(name: str, facts: Mapping[str, Any], hash_: str) -> Family:
     unknown = set(facts["needs"]) - set(NEEDS)
     if unknown:
         raise ValueError(f"unknown needs {', '.join(sorted(map(str, unknown)))}")
@@ -92,5 +95,6 @@ def _family(name: str, facts: Mapping[str, Any]) -> Family:
         answer=" ".join(facts["answer"].split()),
         max_words=int(facts["max_words"]),
         quotes=bool(facts.get("quotes", False)),
+        hash=hash_,
         seeds=MappingProxyType(seeds),
     )

@@ -53,6 +53,19 @@ class Template:
     hash: str
     _parts: tuple[tuple[str, Any], ...]
 
+    def require(self, variables: frozenset[str]) -> None:
+        """Say early that a template does not fit its stage, which fills in ``variables``.
+
+        Raises:
+            ConfigError: it needs others, or lacks some.
+        """
+        if self.variables != variables:
+            wrong = sorted(variables ^ self.variables)
+            raise ConfigError(
+                f"prompt {self.name}: variables do not fit: {', '.join(wrong)}; "
+                f"the stage gives {', '.join(sorted(variables))}"
+            )
+
     def render(self, **values: object) -> tuple[Message, ...]:
         """The messages with ``values`` filled in.
 

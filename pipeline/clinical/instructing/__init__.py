@@ -1,0 +1,1 @@
+"""Instruction data: what reports offer for it, and what is wrong with generated texts."""

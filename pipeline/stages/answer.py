@@ -1,0 +1,81 @@
+"""Answer: a model, or the sentences of the report in its place, answers each instruction."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from pipeline.core.records import Record
+from pipeline.llm.types import Ask, Outcome, Request
+from pipeline.prompting.families import load_family
+from pipeline.prompting.template import load_template
+from pipeline.stages.base import RecordStage, Reject, Result, StageParams
+
+VARIABLES = frozenset({"report", "instruction", "family", "guidance", "language", "max_words"})
+"""What the template of this stage is given."""
+
+
+class AnswerParams(StageParams):
+    """Parameters of the answer stage.
+
+    Attributes:
+        prompt: name of the template in ``prompts/``, or the path of one.
+        max_tokens: limit of the reply.
+        temperature: 0 for the most likely answer.
+    """
+
+    prompt: str = "answers"
+    max_tokens: int = Field(default=400, ge=1)
+    temperature: float = Field(default=0.0, ge=0)
+
+    @field_validator("prompt")
+    @classmethod
+    def _fits(cls, value: str) -> str:
+        load_template(value).require(VARIABLES)
+        return value
+
+    def files(self) -> tuple[str, ...]:
+        """The template, if it is the user's."""
+        return (self.prompt,) if self.prompt.endswith(".md") else ()
+
+
+class Answer(RecordStage[AnswerParams]):
+    """Adds ``output`` as replied and ``finish_reason``; :class:`CheckAnswers` judges it."""
+
+    name = "answer"
+    params_type = AnswerParams
+    asks = True
+    libs = (".",)
+    prompts = (".",)
+
+    def __init__(self, params: AnswerParams) -> None:
+        super().__init__(params)
+        self._template = load_template(params.prompt)
+
+    async def process(self, record: Record, ask: Ask) -> Result:
+        """Ask for one answer."""
+        if "instruction" not in record:
+            return Reject("no_instruction", f"wave {record['wave']} was never asked for")
+        family = load_family(record["family"])
+        asked = {"report": record["report"], "instruction": record["instruction"]}
+        reply = await ask(
+            Request(
+                task="answer",
+                messages=self._template.render(
+                    **asked,
+                    family=family.name.replace("_", " "),
+                    guidance=family.answer,
+                    language=record["language"],
+                    max_words=family.max_words,
+                ),
+                params={
+                    "max_tokens": self.params.max_tokens,
+                    "temperature": self.params.temperature,
+                },
+                payload={**asked, "family": family.name, "language": record["language"]},
+                record_id=record["id"],
+            )
+        )
+        if reply.outcome in (Outcome.CONTENT_FILTER, Outcome.REFUSAL, Outcome.FAILED):
+            return Reject(str(reply.outcome), reply.detail)
+        finish = "length" if reply.outcome is Outcome.LENGTH else reply.finish_reason
+        return [{**record, "output": reply.text, "finish_reason": finish}]
