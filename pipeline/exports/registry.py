@@ -58,7 +58,11 @@ FORMATS: Mapping[str, Format] = {
 }
 """Name on the command line and in recipes -> format."""
 
-SAMPLE_STAGES: Mapping[str, str] = {"label-samples": "", "keyinfo-samples": ""}
+SAMPLE_STAGES: Mapping[str, str] = {
+    "check-answers": "",
+    "label-samples": "",
+    "keyinfo-samples": "",
+}
 """Kind of stage whose records are samples -> ``module:function`` that brings a record into sample
 shape (``pipeline.exports.samples``), or "" where records have it. A stage that is not named here
 can still be exported by name, if its records have the shape."""

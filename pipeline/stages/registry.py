@@ -29,6 +29,8 @@ STAGES = {
     "dedupe": "pipeline.stages.dedupe:Dedupe",
     "answer": "pipeline.stages.answer:Answer",
     "check-answers": "pipeline.stages.check_answers:CheckAnswers",
+    "judge": "pipeline.stages.judge:Judge",
+    "compare": "pipeline.stages.judge:Compare",
 }
 """Name in a recipe -> ``module:Class``."""
 

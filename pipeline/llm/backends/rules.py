@@ -47,12 +47,26 @@ def _answer(payload: Mapping[str, Any]) -> Any:
     return make_answer(**payload)
 
 
+def _judge(payload: Mapping[str, Any]) -> Any:
+    from pipeline.clinical.judge_rules import judge_answer
+
+    return judge_answer(**payload)
+
+
+def _judge_pair(payload: Mapping[str, Any]) -> Any:
+    from pipeline.clinical.judge_rules import compare_answers
+
+    return compare_answers(**payload)
+
+
 TASKS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "keyinfo": _keyinfo,
     "labels": _labels,
     "icd10": _icd10,
     "instructions": _instruction,
     "answer": _answer,
+    "judge": _judge,
+    "judge-pair": _judge_pair,
 }
 """Task name -> function from the structured payload to the JSON value a model would answer."""
 
