@@ -43,8 +43,10 @@ _ASKED_FOR: Final = {
     "level": "how severe, how large or how much it is",
     "type": "of what kind it is",
 }
-_STEM: Final = 5
-"""Letters of a word that its singular, plural and adjectives share (*opacity*, *opacities*)."""
+_ENDING: Final = 3
+"""Letters in which singular, plural and adjective of a word may differ (*opacity*, *opacities*)."""
+
+_SHORTEST_STEM: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,8 @@ class _Comparison:
             if meaning in self._read or any(related(meaning, other) for other in self._read):
                 continue
             for name in ours:
-                stem = normalise(name).rpartition(" ")[2][:_STEM]
+                word = normalise(name).rpartition(" ")[2]
+                stem = word[: max(_SHORTEST_STEM, len(word) - _ENDING)]
                 if f" {stem}" not in f" {self._text}":
                     yield Discrepancy("unsupported", name)
 

@@ -11,6 +11,7 @@ from pipeline.core.atomic import write_bytes, write_json
 from pipeline.core.jsonl import iter_objects
 from pipeline.run.exporting import notice
 from pipeline.run.folder import RunFolder
+from pipeline.run.followup_counts import followup_counts, followup_lines
 from pipeline.run.recipe import Recipe
 from pipeline.run.runner import RunResult
 from pipeline.run.store import StageStore, read_json
@@ -25,6 +26,9 @@ def write_counts(folder: RunFolder, recipe: Recipe, result: RunResult) -> Path:
     lines += _stages(result)
     lines += _reasons(result)
     for stage in recipe.stages:
+        if stage.use == "followup" and stage.name in result.manifests:
+            store = StageStore(folder.stage(stage.name))
+            lines += followup_lines(followup_counts(store, result.manifests[stage.name]))
         if stage.use == "questions" and stage.name in result.manifests:
             lines += _questions(question_counts(folder, stage.name))
     data_class = folder.read()["data_class"]

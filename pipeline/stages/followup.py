@@ -63,7 +63,7 @@ class _Trail:
     """What happened to one record so far."""
 
     def __init__(self) -> None:
-        self.asked: set[Discrepancy] = set()
+        self.answered: set[Discrepancy] = set()
         self.rounds: list[dict[str, int]] = []
         self.answers: list[dict[str, Any]] = []
 
@@ -98,7 +98,7 @@ class Followup(RecordStage[FollowupParams]):
         current, trail = first.record, _Trail()
         for _ in range(self.params.rounds):
             found = find_discrepancies(current, rules, reading, self.params.kinds)
-            asked = [one for one in found if one not in trail.asked][: self.params.questions]
+            asked = [one for one in found if one not in trail.answered][: self.params.questions]
             if not asked:
                 break
             made = await self._round(record, current, asked, ask, trail)
@@ -143,7 +143,6 @@ class Followup(RecordStage[FollowupParams]):
         before = statements(current)
         counts: Counter[str] = Counter(asked=len(asked))
         for one, answer in zip(asked, answers, strict=True):
-            trail.asked.add(one)
             if answer is None:
                 counts["unreadable"] += 1
                 continue
@@ -152,6 +151,7 @@ class Followup(RecordStage[FollowupParams]):
             ):
                 counts["not_quoted"] += 1
                 continue
+            trail.answered.add(one)
             counts["answered"] += 1
             merged = self._standardiser.standardise(merge(current, one, answer)).record
             if merged != current:

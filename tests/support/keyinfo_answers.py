@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from pipeline.clinical.extract import extract_keyinfo
+from pipeline.clinical.followup_answer import answer_by_rules
 from pipeline.clinical.keyinfo import FINDING_CATEGORIES, instances
+
+QUESTION = re.compile(r"\n\nList:\n.*\n\nQuestion: (.*)\Z", re.S)
 
 
 def good(messages: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> str:
-    """The rules' reading in the shape that the prompt asks for."""
+    """The rules' reading in the shape that the prompt asks for, of a follow-up question too."""
     report = str(messages[-1]["content"]).partition("Report:\n")[2]
+    asked = QUESTION.search(report)
+    if asked is not None:
+        named = re.search(r'"(.+?)"', asked[1])
+        answer = answer_by_rules(report[: asked.start()], named[1] if named else "clear")
+        return orjson.dumps(answer).decode()
     found = extract_keyinfo(report)
     answer: dict[str, Any] = {
         category: [
@@ -25,6 +34,39 @@ def good(messages: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> st
         for category in FINDING_CATEGORIES
     }
     return orjson.dumps({**answer, "no_entity": found["no_entity"]}).decode()
+
+
+def careless(messages: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> str:
+    """A model that overlooks and invents, and answers follow-up questions well, or nearly so.
+
+    It leaves out every third finding and denial and every second attribute, takes some doubts for
+    facts, and invents a pneumopericardium now and then. One follow-up answer in ten is no answer,
+    one in ten quotes what is not in the report.
+    """
+    text = mixed(messages, params)
+    content = str(messages[-1]["content"])
+    kind = hashlib.sha256(content.encode()).digest()[1] % 10
+    if QUESTION.search(content):
+        if kind == 0:
+            return "I would rather not say."
+        return text.replace('"quote":"', '"quote":"surely ', 1) if kind == 1 else text
+    if not text.startswith("{") or "\n" in text:
+        return text
+    try:
+        said = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+    for category in ("entity", "uncertain_entity", "no_entity"):
+        said[category] = [one for number, one in enumerate(said[category]) if (number + kind) % 3]
+    for number, one in enumerate(said["entity"]):
+        one["location" if number % 2 else "level"] = None
+    if kind > 6:
+        said["entity"] += said["uncertain_entity"]
+        said["uncertain_entity"] = []
+    if kind == 5:
+        invented = {"name": "pneumopericardium", "location": None, "level": None, "type": None}
+        said["entity"].append(invented)
+    return orjson.dumps(said).decode()
 
 
 def mixed(messages: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> str:
