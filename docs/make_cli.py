@@ -9,7 +9,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "cli.md"
-COMMANDS = ("", "run", "plan", "status", "retry", "export", "explain", "check")
+COMMANDS = (
+    "",
+    "run",
+    "plan",
+    "status",
+    "retry",
+    "export",
+    "sample",
+    "libs build",
+    "explain",
+    "check",
+)
 
 
 def page() -> str:

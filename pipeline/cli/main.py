@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import pipeline
-from pipeline.cli import check, explain, export, plan, retry, run_command, status
+from pipeline.cli import check, explain, export, libs, plan, retry, run_command, sample, status
 from pipeline.core.errors import ExitCode, PipelineError
 
 app = typer.Typer(
@@ -48,6 +48,8 @@ app.command("plan")(plan.plan)
 app.command("status")(status.status)
 app.command("retry")(retry.retry)
 app.command("export")(export.export)
+app.command("sample")(sample.sample)
+app.add_typer(libs.app, name="libs")
 app.command("explain")(explain.explain)
 app.command("check")(check.check)
 

@@ -59,8 +59,8 @@ def followup_lines(counts: Mapping[str, Any]) -> list[str]:
     columns = ("records", *ROUND_COUNTS)
     lines = [
         "",
-        f"Follow-up of {counts['records']:,} records; model and rules still differ in "
-        f"{counts['left']:,} things. Gained and lost are statements: findings, denials, attributes.",
+        f"Follow-up of {counts['records']:,} records. Gained and lost are statements: findings, "
+        f"denials, attribute values. Model and rules still differ in {counts['left']:,} things.",
         "",
         f"| round | {' | '.join(name.replace('_', ' ') for name in columns)} |",
         f"| ---: |{' ---: |' * len(columns)}",
@@ -69,7 +69,11 @@ def followup_lines(counts: Mapping[str, Any]) -> list[str]:
         cells = " | ".join(f"{one.get(name, 0):,}" for name in columns)
         lines.append(f"| {number} | {cells} |")
     if counts["answers"]:
-        lines += ["", "| asked because | answered | records changed |", "| --- | --- | ---: |"]
+        lines += [
+            "",
+            "| asked because | answered | answers that changed a record |",
+            "| --- | --- | ---: |",
+        ]
         for key, count in counts["answers"].items():
             kind, _, status = key.partition(":")
             lines.append(f"| {kind} | {status.replace('_', ' ')} | {count:,} |")
