@@ -49,6 +49,18 @@ class Found:
             else:
                 self.places.append(sites)
 
+    def specify(self, phrase: Phrase) -> bool:
+        """*Apex of the left lung*: the place named last lies in that of the phrase, if it has one."""
+        inner = self.places[-1] if self.places else []
+        if not inner or any(p.entry.site and p.entry.site.region == "side" for p in inner):
+            return False
+        outer = [p for p in phrase.parts if p.entry.site is not None]
+        if len(outer) != len(phrase.parts):
+            return False
+        partial = all(p.entry.site and p.entry.site.group == "any" for p in inner)
+        self.places[-1] = [*inner, *outer] if partial else [*outer, *inner]
+        return True
+
     @property
     def placed(self) -> bool:
         """Whether a place is named; *pulmonary* names none."""
@@ -98,13 +110,14 @@ def from_left(clause: list[Phrase], index: int, found: Found) -> None:
     while at:
         roles = clause[at].roles
         other = clause[at - 1]
-        joined = not _JOINING.isdisjoint(roles) or "of" in roles
+        contrast = roles.get("stop") == "weak" and _mere(other)  # small but increasing
+        joined = not _JOINING.isdisjoint(roles) or "of" in roles or contrast
         changes = "in" in roles and _mere(other)  # increase in the left effusion
         if not (joined or changes) or other.normal is not None or not other.parts:
             return
         if other.solid and not _mere(other):
             return
-        if not _BLOCKING.isdisjoint(roles) or "verb" in roles:
+        if not contrast and not (_BLOCKING.isdisjoint(roles) and "verb" not in roles):
             return
         if "det" in roles and not (changes or "of" in roles):
             return  # a new noun: ... of the left base and a right effusion
@@ -113,7 +126,10 @@ def from_left(clause: list[Phrase], index: int, found: Found) -> None:
         if found.levels and found.places and _is_twin(other):
             found.twins.append(other.parts)
         else:
+            within = found.places[0] if found.places and "of" in roles else None
             found.take(other.parts, front=True)
+            if within is not None and found.places[0] is not within:
+                found.places[:2] = [[*within, *found.places[0]]]  # base of the left lung
         at -= 1
 
 
@@ -129,7 +145,12 @@ def _mere(phrase: Phrase) -> bool:
 def from_right(clause: list[Phrase], index: int, found: Found) -> None:
     """Effusion *in the left base*; scarring is *mild*; granuloma, *right base*."""
     placed = False
+    paired = False  # degree and place behind: effusions, small on the left ...
+    skipped = False
     for at in range(index + 1, len(clause)):
+        if skipped:
+            skipped = False
+            continue
         phrase = clause[at]
         roles = phrase.roles
         if not _BLOCKING.isdisjoint(roles) or phrase.normal is not None:
@@ -138,17 +159,38 @@ def from_right(clause: list[Phrase], index: int, found: Found) -> None:
             if not _PLACING.isdisjoint(roles) and "verb" not in roles:
                 found.take(_leading_sites(phrase))
             return
+        pair = _pair_at(clause, at)
+        if pair and paired and not _JOINING.isdisjoint(roles):
+            del found.places[:-1]  # sides are named one by one: ... and moderate on the right
+            found.twins.append(pair)
+            skipped = pair[-1] is not phrase.parts[-1]
+            continue
+        if placed and "of" in roles and found.specify(phrase):
+            continue
         if not _PLACING.isdisjoint(roles) or _bare_place(clause, at):
             placed = True
             found.attached = found.attached or phrase.site
         elif not _JOINING.isdisjoint(roles):
             if not placed and "comma" not in roles:
                 return
-            if not placed and not _loose_place(clause, at):
+            if not placed and not pair and not _loose_place(clause, at):
                 return
         elif _LINKING.isdisjoint(roles) and "with" not in roles:
             return
+        paired = paired or (bool(pair) and not found.levels)
         found.take(phrase.parts)
+
+
+def _pair_at(clause: list[Phrase], at: int) -> list[Part]:
+    """The parts of a degree with its place (*small on the left*), in one phrase or two, or none."""
+    phrase = clause[at]
+    if _is_twin(phrase):
+        return phrase.parts
+    if at + 1 == len(clause) or not all(p.entry.level and not p.entry.site for p in phrase.parts):
+        return []
+    place = clause[at + 1]
+    attached = not _PLACING.isdisjoint(place.roles) and _LINKING.isdisjoint(place.roles)
+    return [*phrase.parts, *place.parts] if attached and place.site and not place.solid else []
 
 
 def _bare_place(clause: list[Phrase], at: int) -> bool:

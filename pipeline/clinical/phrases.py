@@ -158,8 +158,10 @@ def _breaks(phrases: list[Phrase], index: int, spoken: bool) -> bool:
     roles = phrase.roles
     if not phrase.parts:
         return False  # a trailing trigger: it speaks about what stands before it
-    if not _FRESH.isdisjoint(roles) or ("relative" in roles and "link" not in roles):
-        return True
+    if not _FRESH.isdisjoint(roles):
+        return not _contrasts(phrases[index - 1], roles)
+    if "relative" in roles and "link" not in roles:
+        return not _describes(phrase)
     if roles.keys() == {"det"}:  # a new subject without any joining word
         return spoken and _has_predicate(phrases, index)
     if "or" in roles or not ("and" in roles or "comma" in roles):
@@ -167,6 +169,21 @@ def _breaks(phrases: list[Phrase], index: int, spoken: bool) -> bool:
     if "negation" in roles:
         return True
     return spoken and _has_predicate(phrases, index)
+
+
+def _contrasts(before: Phrase, roles: dict[str, str]) -> bool:
+    """*Small but increasing effusion*: no clause of its own, only an attribute stands before."""
+    if roles != {"stop": "weak"} or not before.parts:
+        return False
+    return all((p.entry.level or p.entry.change) and not p.entry.site for p in before.parts)
+
+
+def _describes(phrase: Phrase) -> bool:
+    """*Cardiomegaly, which is mild*: a relative clause that says degree, kind or place alone."""
+    return "verb" in phrase.roles and all(
+        (p.entry.level or p.entry.kind or p.entry.site) and not p.entry.finding
+        for p in phrase.parts
+    )
 
 
 def _has_predicate(phrases: list[Phrase], index: int) -> bool:
