@@ -55,6 +55,9 @@ _NORMAL = re.compile(
 )
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _OTHER_SCRIPT = re.compile(r"[\u0370-\u1cff\u3040-\u30ff\uac00-\ud7af]")
+_QUOTE_END = re.compile(r'(?<=\w)[”"](?=\s*(?:[“"A-Z]|$))')
+_QUOTE = re.compile(r'[“”„"*]')
+_FIRST_WORD = re.compile(r"\A\W*(?:yes|no|correct)\s*[,.;:]", re.IGNORECASE)
 _CHAMBER = re.compile(r"\b(?:left|right) (?:atri|ventric|heart)\w*")
 _SIDE_WORDS = {
     "left": "left", "right": "right", "bilateral": "left right", "both": "left right",
@@ -111,7 +114,7 @@ def claims_of(text: str) -> list[Claim]:
 def answer_claims(answer: str, instruction: str = "") -> list[Claim]:
     """Every claim of an answer; spans are places in ``answer``."""
     made = list(_yes_or_no(answer, instruction))
-    clinical = in_clinical_words(answer)
+    clinical = in_clinical_words(_as_prose(answer))
     sentences = [
         (start, end, clinical.text[start:end]) for start, end in split_sentences(clinical.text)
     ]
@@ -128,6 +131,15 @@ def answer_claims(answer: str, instruction: str = "") -> list[Claim]:
             claim = replace(claim, status=UNMENTIONED)
         made.append(replace(claim, span=clinical.before(claim.span)))
     return made
+
+
+def _as_prose(text: str) -> str:
+    """The same text, place by place, as a report would have it.
+
+    A quotation ends a sentence as a full stop does, and *no* before a comma denies nothing behind.
+    """
+    text = _QUOTE.sub(" ", _QUOTE_END.sub(".", text))
+    return _FIRST_WORD.sub(lambda word: " " * len(word[0]), text)
 
 
 def question_claims(instruction: str) -> list[Claim]:

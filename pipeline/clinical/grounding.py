@@ -158,7 +158,7 @@ def _judge(claim: Claim, facts: _Facts) -> _Verdict:
     if claim.status == "absent":
         return _judge_denial(claim, facts, present or uncertain)
     if present or uncertain:
-        return _judge_attributes(claim, present or uncertain, doubted=not present)
+        return _judge_attributes(claim, [*present, *uncertain], doubted=not present)
     return _judge_new(claim, facts)
 
 
@@ -169,8 +169,7 @@ def _judge_denial(claim: Claim, facts: _Facts, stated: list[Claim]) -> _Verdict:
     if stated:
         meant = [c for c in stated if _covers(claim, c)]
         return (True, "negation") if meant else _FINE
-    wide = _WIDE.get(claim.name)
-    if wide and any(_class(c.name) in wide and _covers(claim, c) for c in facts.seen):
+    if any(_includes(claim.name, c.name) and _covers(claim, c) for c in facts.seen):
         return True, "negation"
     is_lung = _class(claim.name) in LUNG_CLASSES
     if facts.is_normal or (is_lung and facts.clear) or _related(claim.name, facts.denied):
@@ -253,7 +252,16 @@ def _judge_clear(claim: Claim, facts: _Facts) -> _Verdict:
 def _alike(claimed: str, stated: str) -> bool:
     """Whether a claim may rest on another name in the report."""
     class_ = _class(stated)
-    return class_ in _WIDE.get(claimed, ()) or (class_ in _ALIKE and class_ == _class(claimed))
+    return (
+        _includes(claimed, stated)
+        or _includes(stated, claimed)
+        or (class_ in _ALIKE and class_ == _class(claimed))
+    )
+
+
+def _includes(general: str, special: str) -> bool:
+    """Whether one name stands for the other as well: *fracture* for *rib fracture*."""
+    return special.endswith(f" {general}") or _class(special) in _WIDE.get(general, ())
 
 
 def _related(name: str, names: Iterable[str]) -> bool:

@@ -39,6 +39,7 @@ _FRAMES = {
 }  # fmt: skip
 """Language -> frames: a quotation, the same after *yes* and *no*, nothing found, an explanation."""
 
+_NOTHING = frozenset(frames[3] for frames in _FRAMES.values())
 _WHETHER = ("is ", "are ", "does ", "was ")
 _QUALITY = ("limit", "rotat", "inspir", "portable", "expos", "technique", "view", "obscur")
 
@@ -55,7 +56,9 @@ def make_instruction(report: str, family: str, language: str, seed: str) -> str:
     for ask, template in draw.shuffled(rows):
         values = _values(ask, draw, names, placed, contents.abbreviations)
         if values is not None:
-            return template.format(**values)
+            text = template.format(**values)
+            if make_answer(report, text, family, language) not in _NOTHING:
+                return text
     return ""
 
 
@@ -112,10 +115,10 @@ def _values(
         if not placed:
             return None
         claim = draw.pick(placed)
-        sides = "bilateral" if len(claim.sides) == 2 else "".join(claim.sides)
-        if ask == "placed" and not sides:
+        if ask == "placed" and not claim.sides:
             return None
-        return {"finding": claim.name, "place": sides}
+        place = "both sides" if len(claim.sides) == 2 else f"the {''.join(claim.sides)}"
+        return {"finding": claim.name, "place": place}
     if len(names) < (2 if ask == "two" else 1):
         return None
     first, *rest = draw.shuffled(names)
