@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from pipeline.clinical.judge_reply import CRITERIA, OVERALL, SCALE, read_scores, read_verdicts
 from pipeline.core.errors import DataError
-from pipeline.core.records import Record, identity
+from pipeline.core.records import Record, root_id
 from pipeline.llm.types import Ask, Request
 from pipeline.prompting.template import load_template
 from pipeline.stages.base import RecordStage, Reject, Result, StageParams
@@ -150,8 +150,9 @@ def answers_of(record: Record) -> dict[str, str]:
 
 
 def _about(record: Record) -> Record:
-    family = {"family": record["family"]} if record.get("family") else {}
-    return {**identity(record), **family}
+    """The identity of a question; its id is that of a sample, made of a study."""
+    study = {"study_id": root_id(record["id"]), "subject_id": record.get("subject_id")}
+    return {"id": record["id"], **study, "family": record.get("family")}
 
 
 def _schema(criteria: tuple[str, ...], value: Mapping[str, Any]) -> dict[str, Any]:
