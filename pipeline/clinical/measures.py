@@ -18,7 +18,6 @@ MEASURE = (
 )
 """One measure in lower-case text; every repetition has a bound, so that time is linear."""
 
-_HINT = re.compile(rf"\d[\s-]?{_UNIT}")
 _IS_MEASURE = re.compile(MEASURE)
 _RANGE = re.compile(rf".*{_UNIT}\s{{0,3}}to\s{{0,3}}")
 _TIMES = re.compile(r"\s*(?:[x×*]|by)\s*")
@@ -51,11 +50,6 @@ class Measure(NamedTuple):
     size: str
     direction: str
     end: int
-
-
-def holds_measure(lowered: str) -> bool:
-    """Whether a lower-case sentence may hold a measure."""
-    return _HINT.search(lowered) is not None
 
 
 def read_measure(tokens: list[str], index: int) -> Measure | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.clinical.lexicon import Site
 from pipeline.clinical.measures import read_measure
+from pipeline.clinical.numbered import read_numbered
 from pipeline.clinical.rulebook import Entry, Rulebook, match
 
 _POINTING = frozenset({"negation", "possible", "probable", "hypothetical", "history", "resolved"})
@@ -74,6 +75,8 @@ def scan(rulebook: Rulebook, tokens: list[str]) -> list[Phrase]:
                 entry = Entry(distance, roles={"in": ""}, splits=True)
             elif measure.size:
                 entry = Entry(tokens[index], level=measure.size)
+        elif (bones := read_numbered(tokens, index)) is not None:
+            entry, end = Entry(tokens[index], site=bones), index + 1
         if entry is None:
             index += 1
             continue

@@ -8,7 +8,7 @@ from pipeline.clinical.lexicon import Finding, Site
 from pipeline.clinical.phrases import Part
 
 _PLURALS = {"bases": "base", "apices": "apex", "hila": "hilum", "sulci": "sulcus"}
-_UNITS = ("lobe", "lung", "zone", "field", "spine", "hemithorax", "rib")
+_UNITS = ("lobe", "lung", "zone", "field", "spine", "hemithorax")
 _SIDES = ("left", "right", "bilateral")
 _FIRST_WIDE = "\u2e80"  # from here on, scripts that write without blanks
 
@@ -19,7 +19,7 @@ class _Term:
 
     ``side`` is the side word among them; ``whole`` whether a site is named and not only a side or
     zone; ``pair`` whether the site is both of a pair (*lung bases*); ``zone`` whether the last name
-    is a zone (*upper*) or number (*fifth*); ``both`` whether a name says both sides (*bibasilar*).
+    is a zone (*upper*); ``both`` whether a name says both sides (*bibasilar*).
     """
 
     names: list[str] = field(default_factory=list)
@@ -124,8 +124,7 @@ def _term(group: list[Part], finding: Finding | None, side: str, *, many: bool) 
             term.pair = True
             if (term.side or side) in ("left", "right"):
                 name = _single(name)
-        numbered = term.zone and site.region == "rib"
-        if not name or (finding is not None and name in finding.name and not numbered):
+        if not name or (finding is not None and name in finding.name):
             continue
         term.both = term.both or site.side == "bilateral"
         if site.region == "side":
@@ -137,7 +136,7 @@ def _term(group: list[Part], finding: Finding | None, side: str, *, many: bool) 
                 term.names[-1] = term.names[-1].removesuffix(" vertebra")
             term.add(name)
         term.whole = term.whole or site.group != "any"
-        term.zone = site.region in ("zone", "number")
+        term.zone = site.region == "zone"
     return term
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pipeline.clinical.measures import MEASURE, holds_measure
+from pipeline.clinical.measures import MEASURE
+from pipeline.clinical.numbered import NUMBERED
 
 _BREAK = re.compile(
     r"""
@@ -22,7 +23,10 @@ _BREAK = re.compile(
 )
 _ABBREVIATIONS = (" vs", " dr", " mr", " ms", " mrs", " approx", "e.g", "i.e")
 _WORD = re.compile(r"[㐀-鿿]|[^\W_㐀-鿿]+(?:\.\d+)?|[,:()/，、：（）]")
-_WORD_OR_MEASURE = re.compile(rf"(?<![^\W\u3400-\u9fff]){MEASURE}|{_WORD.pattern}")
+_WORD_OR_NUMBERS = re.compile(
+    rf"(?<![^\W\u3400-\u9fff])(?:{MEASURE}|{NUMBERED})|{_WORD.pattern}"
+)
+_NUMBERS = re.compile(r"\d|\bribs?\b|costochondral")
 
 
 def split_sentences(text: str) -> Iterator[tuple[int, int]]:
@@ -39,7 +43,10 @@ def split_sentences(text: str) -> Iterator[tuple[int, int]]:
 
 
 def words(lowered: str) -> list[str]:
-    """The words and marks of a lower-case sentence, in order; a measure (*8 mm*) is one word."""
+    """The words and marks of a lower-case sentence, in order.
+
+    A measure (*8 mm*) and the numbers of ribs and vertebrae (*fifth and sixth*) are one word.
+    """
     return _pattern(lowered).findall(lowered)
 
 
@@ -49,7 +56,7 @@ def word_starts(lowered: str) -> list[int]:
 
 
 def _pattern(lowered: str) -> re.Pattern[str]:
-    return _WORD_OR_MEASURE if holds_measure(lowered) else _WORD
+    return _WORD_OR_NUMBERS if _NUMBERS.search(lowered) else _WORD
 
 
 def lower(text: str) -> str:
