@@ -1,0 +1,1 @@
+"""Scores against gold: labels, KeyInfo, phrases; agreement, intervals, paired tests."""
