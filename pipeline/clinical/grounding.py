@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from pipeline.clinical.claims import UNMENTIONED, Claim, answer_claims, can_read, claims_of
 from pipeline.clinical.lexicon import load_lexicon
@@ -268,11 +268,13 @@ def _related(name: str, names: Iterable[str]) -> bool:
     return any(_alike(other, name) or _alike(name, other) for other in names)
 
 
+@cache
 def _class(name: str) -> str:
     finding = load_lexicon().by_name.get(name)
     return finding.classes[0] if finding is not None and finding.classes else ""
 
 
+@cache
 def _kind(name: str) -> str:
     finding = load_lexicon().by_name.get(name)
     return finding.kind if finding is not None else ""

@@ -23,11 +23,13 @@ class LayTerms:
     """The lay vocabulary.
 
     Attributes:
+        starts: the first two words of every wording: a text without any of them has none.
         pattern: finds all lay wordings; the group that matched is looked up in ``findings``.
         findings: name of a group -> finding.
         plain: language (``en``, ``zh``, ``ko``) -> finding -> explanation.
     """
 
+    starts: tuple[str, ...]
     pattern: re.Pattern[str]
     findings: Mapping[str, str]
     plain: Mapping[str, Mapping[str, str]]
@@ -55,6 +57,7 @@ class ClinicalText:
 def load_lay_terms(path: Path | None = None) -> LayTerms:
     """Read ``libs/lay_terms.csv``, or another file of its form."""
     alternatives: list[str] = []
+    starts: set[str] = set()
     findings: dict[str, str] = {}
     plain: dict[str, dict[str, str]] = {"en": {}, "zh": {}, "ko": {}}
     source = path or resource_path("libs", "lay_terms.csv")
@@ -65,17 +68,22 @@ def load_lay_terms(path: Path | None = None) -> LayTerms:
             for wording in filter(None, row["wordings"].split(";")):
                 group = f"w{len(findings)}"
                 findings[group] = row["finding"]
+                starts.add(" ".join(wording.split("{")[0].split()[:2]))
                 words = r"\s+".join(
                     _LUNG.format(len(alternatives)) if word == "{lung}" else re.escape(word)
                     for word in wording.split()
                 )
                 alternatives.append(rf"(?P<{group}>\b{words}\b)")
-    return LayTerms(re.compile("|".join(alternatives), re.IGNORECASE), findings, plain)
+    pattern = re.compile("|".join(alternatives), re.IGNORECASE)
+    return LayTerms(tuple(sorted(starts)), pattern, findings, plain)
 
 
 def in_clinical_words(text: str) -> ClinicalText:
     """``text`` with *fluid around the left lung* written as *left pleural effusion*."""
     terms = load_lay_terms()
+    lowered = " ".join(text.lower().split())
+    if not any(start in lowered for start in terms.starts):
+        return ClinicalText(text, None)
     pieces: list[str] = []
     origin: list[int] = []
     done = 0

@@ -40,8 +40,8 @@ class NearDuplicates:
     """
 
     def __init__(self, common: Counter[str] | None = None, threshold: float = THRESHOLD) -> None:
-        if not 0 < threshold <= 1:
-            raise ValueError("the threshold must be above 0 and at most 1")
+        if not 0 < threshold < 1:
+            raise ValueError("the threshold must lie between 0 and 1")
         self._common = common or Counter()
         self._threshold = threshold
         self._signs: dict[str, str] = {}

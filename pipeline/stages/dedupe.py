@@ -23,7 +23,7 @@ class DedupeParams(StageParams):
             same note alone, for sets in which the same question about many notes is wanted.
     """
 
-    threshold: float = Field(default=THRESHOLD, gt=0, le=1)
+    threshold: float = Field(default=THRESHOLD, gt=0, lt=1)
     scope: Literal["set", "note"] = "set"
 
 

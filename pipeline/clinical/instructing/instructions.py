@@ -12,9 +12,12 @@ from pipeline.clinical.instructing.language import is_in_language
 from pipeline.clinical.lexicon import load_lexicon
 from pipeline.clinical.rouge import tokens_of
 
-MIN_TOKENS = 3
-MAX_TOKENS = 60
-_CJK_FACTOR = 2  # a word is about two characters
+MIN_TOKENS, MAX_TOKENS = 3, 60
+"""Limits in words."""
+
+MIN_SIGNS, MAX_SIGNS = 4, 120
+"""Limits in characters of Chinese, Japanese and Korean; a word is about two of them."""
+
 _COPIED = 8  # words in a row, taken over from the report, that make a quotation
 _ASKING = r"(?:what|which|where|how|why|when|who|is|are|does|do|did|has|have|was|were|can|should)"
 _SECOND = re.compile(
@@ -74,10 +77,10 @@ def wrong_instruction(
         return "empty"
     if is_refusal(text):
         return "refusal"
-    limit = _CJK_FACTOR if not text.isascii() and not tokens[0].isascii() else 1
-    if len(tokens) < MIN_TOKENS * limit:
+    fewest, most = (MIN_TOKENS, MAX_TOKENS) if tokens[0].isascii() else (MIN_SIGNS, MAX_SIGNS)
+    if len(tokens) < fewest:
         return "too_short"
-    if len(tokens) > MAX_TOKENS * limit:
+    if len(tokens) > most:
         return "too_long"
     if not is_in_language(text, language):
         return "wrong_language"

@@ -62,12 +62,8 @@ def is_in_language(text: str, language: str) -> bool:
         return False
     if code == "zh":
         return not _KANA.search(text)
-    return code not in _COMMON_WORDS or _closest(tokens) in (code, None)
-
-
-def _closest(tokens: list[str]) -> str | None:
-    """The Latin-script language most of whose common words occur; None if that is not clear."""
-    counts = {code: sum(t in words for t in tokens) for code, words in _COMMON_WORDS.items()}
-    first, second = sorted(counts, key=lambda code: -counts[code])[:2]
-    clear = counts[first] >= _ENOUGH and counts[first] >= 2 * counts[second]
-    return first if clear else None
+    if code not in _COMMON_WORDS:
+        return True
+    counts = {other: sum(t in words for t in tokens) for other, words in _COMMON_WORDS.items()}
+    most = max(counts.values())
+    return most < _ENOUGH or 2 * counts[code] > most
