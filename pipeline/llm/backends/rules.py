@@ -61,6 +61,7 @@ def _judge_pair(payload: Mapping[str, Any]) -> Any:
 
 TASKS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "keyinfo": _keyinfo,
+    "followup": _followup,
     "labels": _labels,
     "icd10": _icd10,
     "instructions": _instruction,
