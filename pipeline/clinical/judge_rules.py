@@ -105,11 +105,22 @@ def _understandability(instruction: str, answer: str) -> int:
 
 
 def _consistency(instruction: str, answer: str) -> int:
-    if check_grounding(answer, answer).contradictions:
+    if _contradicts_itself(answer):
         return 1
     if _script(answer) != _script(instruction):
         return 2
     return 4 if answer.rstrip().endswith(_END) or len(_WORD.findall(answer)) <= 6 else 3
+
+
+def _contradicts_itself(answer: str) -> bool:
+    """Whether a sentence denies what the others state, or states what they deny."""
+    sentences = _sentences(answer)
+    for number, sentence in enumerate(sentences):
+        rest = " ".join(sentences[:number] + sentences[number + 1 :])
+        found = check_grounding(sentence, rest) if rest else None
+        if found and any(issue.kind == "negation" for issue in found.contradictions):
+            return True
+    return False
 
 
 def _sentences(text: str) -> list[str]:
