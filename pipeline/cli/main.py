@@ -11,7 +11,18 @@ from typing import Annotated
 import typer
 
 import pipeline
-from pipeline.cli import check, explain, export, libs, plan, retry, run_command, sample, status
+from pipeline.cli import (
+    check,
+    evaluate,
+    explain,
+    export,
+    libs,
+    plan,
+    retry,
+    run_command,
+    sample,
+    status,
+)
 from pipeline.core.errors import ExitCode, PipelineError
 
 app = typer.Typer(
@@ -48,6 +59,7 @@ app.command("plan")(plan.plan)
 app.command("status")(status.status)
 app.command("retry")(retry.retry)
 app.command("export")(export.export)
+app.add_typer(evaluate.app, name="evaluate")
 app.command("sample")(sample.sample)
 app.add_typer(libs.app, name="libs")
 app.command("explain")(explain.explain)

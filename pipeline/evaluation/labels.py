@@ -24,6 +24,7 @@ from pipeline.evaluation.scores import (
     averages,
     indicators,
     precision_recall_f1,
+    ratio,
 )
 from pipeline.evaluation.table import (
     BlankPolicy,
@@ -221,7 +222,13 @@ def _normal(truth: Flags, said: Flags, counts: Flags) -> dict[str, float]:
     totals = np.array([kind.sum() for kind in kinds], dtype=np.float64)
     measures = precision_recall_f1(totals)
     scores = {name: float(value) for name, value in zip(MEASURES, measures, strict=True)}
-    return {"studies": float(whole.sum()), "in_gold": float(gold.sum()), **scores}
+    false_alarms = float(ratio(np.array(totals[FN]), np.array(totals[TP] + totals[FN])))
+    return {
+        "studies": float(whole.sum()),
+        "in_gold": float(gold.sum()),
+        "normal_with_label": false_alarms,
+        **scores,
+    }
 
 
 def _exact(right: Flags, counts: Flags) -> float:
