@@ -52,7 +52,8 @@ def keyinfo(
     """Score findings and their attributes, under canonical names.
 
     Takes KeyInfo in any of its layouts, and index terms (a list 'entities'). Attributes are
-    compared where the finding itself was found: side, region, degree, kind.
+    compared where the finding itself was found: side, region, degree, kind. RUN_DIR scores what
+    postprocess made, RUN_DIR#keyinfo what was read before.
     """
     from pipeline.evaluation.findings import read_findings
     from pipeline.evaluation.keyinfo import KeyInfoOptions, score_keyinfo
@@ -67,7 +68,9 @@ def keyinfo(
     scores: dict[str, Any] = {}
     for text in predictions:
         name, path = evaluating.named(text)
-        said = read_findings(evaluating.records_of(Path(path), STAGES), names, id_)
+        place, _, stage = path.partition("#")
+        stages = (stage,) if stage else STAGES
+        said = read_findings(evaluating.records_of(Path(place), stages), names, id_)
         score = score_keyinfo(truth, said, names, options)
         _show(name, score, console, with_ids=examples > 0)
         scores[name] = score.as_json()

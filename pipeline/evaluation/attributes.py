@@ -32,14 +32,20 @@ _BANDS: Mapping[int, frozenset[str]] = MappingProxyType(
 _LONGEST = 5  # words of the longest site
 
 
-def aspects(finding: Finding) -> dict[str, frozenset[str]]:
-    """What a finding says of each of `ASPECTS`; empty where it says nothing."""
-    place = ", ".join(finding.location)
+def aspects(name: str, finding: Finding) -> dict[str, frozenset[str]]:
+    """What a finding says of each of `ASPECTS`; empty where it says nothing.
+
+    Words of the finding's own name count too (*lower lobe opacity*), except what the canonical
+    ``name`` says anyway: that gold and prediction share it is no merit.
+    """
+    named = ", ".join(finding.names)
+    place = ", ".join([*finding.location, named])
+    kind = ", ".join([*finding.type, named])
     return {
         "side": _sides(place),
-        "region": _regions(place),
-        "degree": _degrees(", ".join(finding.level)),
-        "kind": _kinds(", ".join(finding.type)),
+        "region": _regions(place) - _regions(name),
+        "degree": _degrees(", ".join([*finding.level, named])) - _degrees(name),
+        "kind": _kinds(kind) - _kinds(name),
     }
 
 

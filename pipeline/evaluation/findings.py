@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.clinical.keyinfo import CATEGORIES, ENTITY, NEGATED, UNCERTAIN, instances
+from pipeline.clinical.keyinfo import ATTRIBUTES, CATEGORIES, ENTITY, NEGATED, UNCERTAIN, instances
 from pipeline.clinical.standardise import Standardiser
 from pipeline.core.errors import ConfigError
 from pipeline.evaluation.columns import STUDY_COLUMNS
@@ -21,21 +21,27 @@ class Finding:
     """A finding of a study; several instances are one, with the attributes of all.
 
     Attributes:
+        names: what it is called, before any canonical name; part of it may be a site or kind.
         location: texts, likewise ``level`` and ``type``.
         optional: gold does not say for sure that it has to be found.
     """
 
+    names: list[str] = field(default_factory=list)
     location: list[str] = field(default_factory=list)
     level: list[str] = field(default_factory=list)
     type: list[str] = field(default_factory=list)
     optional: bool = False
 
-    def add(self, attributes: Mapping[str, Any]) -> None:
-        """Take the attributes of one more instance."""
-        for name in ("location", "level", "type"):
-            value = attributes.get(name)
-            if value:
-                getattr(self, name).append(str(value))
+    def add(self, name: str, attributes: Mapping[str, Any]) -> None:
+        """Take one more instance."""
+        self.names.append(name)
+        for text, values in (
+            (attributes.get("location"), self.location),
+            (attributes.get("level"), self.level),
+            (attributes.get("type"), self.type),
+        ):
+            if text:
+                values.append(str(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,8 @@ class StudyFindings:
 def read_findings(path: Path, names: Names, study_column: str = "") -> dict[str, StudyFindings]:
     """Study id -> findings, of a JSONL file or a JSON list, in the order of the file.
 
-    A row is a KeyInfo record (ours, the published layout, or under the key ``keyinfo``), or holds
+    A row is a KeyInfo record (in any layout, perhaps under the key ``keyinfo``; what is not in
+    standard form is brought into it), or holds
     a list ``entities`` of index terms: ``{"name", "laterality", "region", "level", "type",
     "optional"}``. Rows that say ``"scorable": false`` are left out.
 
@@ -87,13 +94,31 @@ def _findings(
     record = row.get("keyinfo", row)
     if not isinstance(record, dict) or not any(category in record for category in CATEGORIES):
         raise ConfigError(f"{where} is no KeyInfo: it has none of {', '.join(CATEGORIES)}")
-    standard = standardiser.standardise(record).record
+    # Devices and the like stay where a record is in standard form already; standardising it again
+    # would leave out what is no abnormality.
+    standard = record if _is_standard(record) else standardiser.standardise(record).record
     return StudyFindings(
         _collected(_stated(standard, ENTITY), names),
         _collected(_stated(standard, UNCERTAIN), names),
         frozenset(names.canonical(name) for name in standard[NEGATED]),
         patient,
     )
+
+
+def _is_standard(record: Mapping[str, Any]) -> bool:
+    findings = [record.get(ENTITY), record.get(UNCERTAIN)]
+    if not all(isinstance(part, dict) for part in findings):
+        return False
+    if not isinstance(record.get(NEGATED), list):
+        return False
+    sets = [one for part in findings if part for value in part.values() for one in _listed(value)]
+    return all(isinstance(one, dict) and set(one) == set(ATTRIBUTES) for one in sets) and all(
+        one[name] is None or isinstance(one[name], str) for one in sets for name in ATTRIBUTES
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _stated(record: Mapping[str, Any], category: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -125,5 +150,5 @@ def _collected(stated: Iterator[tuple[str, dict[str, Any]]], names: Names) -> di
         optional = bool(attributes.get("optional"))
         finding = found.setdefault(canonical, Finding(optional=optional))
         finding.optional &= optional
-        finding.add(attributes)
+        finding.add(name, attributes)
     return found

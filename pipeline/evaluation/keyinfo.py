@@ -130,7 +130,7 @@ def score_keyinfo(
         counts["negated"][row] = _exact(set(truth.negated), set(said.negated))
         _count_names(per_name, study, wanted, offered, options.examples)
         for name in wanted & offered:
-            _compare(agreement, truth.entity[name], entities[name])
+            _compare(agreement, name, truth.entity[name], entities[name])
         if not truth.entity:
             empty_gold += 1
             empty_wrong += bool(offered)
@@ -168,10 +168,12 @@ def _relaxed(
     return len(offered & near_gold), len(offered), found, len(wanted)
 
 
-def _compare(agreement: Mapping[str, AspectCounts], gold: Finding, said: Finding) -> None:
-    ours, theirs = aspects(gold), aspects(said)
-    for name, counts in agreement.items():
-        counts.add(ours[name], theirs[name])
+def _compare(
+    agreement: Mapping[str, AspectCounts], name: str, gold: Finding, said: Finding
+) -> None:
+    ours, theirs = aspects(name, gold), aspects(name, said)
+    for aspect, counts in agreement.items():
+        counts.add(ours[aspect], theirs[aspect])
 
 
 def _count_names(

@@ -20,6 +20,7 @@ from pipeline.clinical.lexicon import Lexicon, load_lexicon, normalise
 from pipeline.core.errors import ConfigError
 
 _REMEMBERED = 100_000
+_SHORTEST = 4  # letters of a wording that is looked for inside longer names
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,9 @@ class Names:
         """The canonical name of a finding.
 
         A site or kind may be part of the name in one place and an attribute in another
-        (*calcification* of the *aorta*, *aortic calcification*): both are tried.
+        (*calcification* of the *aorta*, *aortic calcification*): both are tried. A name that the
+        user's list does not know is taken for the most alike wording, then for the longest one
+        inside it.
         """
         plain = normalise(name)
         official = self._lexicon.canonical(plain)
@@ -100,11 +103,12 @@ class Names:
         for candidate in (*attributed, plain, *([official] if official else [])):
             if candidate in self._list.wordings:
                 return self._list.wordings[candidate]
-        for candidate in (*attributed, plain):
-            named = self._lexicon.canonical(candidate)
-            if named is not None and named in self._list.wordings:
-                return self._list.wordings[named]
         best = process.extractOne(
             plain, self._keys, scorer=fuzz.token_sort_ratio, score_cutoff=self._threshold
         )
-        return self._list.wordings[best[0]] if best else official or plain
+        if best is not None:
+            return self._list.wordings[best[0]]
+        contained = [
+            key for key in self._keys if len(key) >= _SHORTEST and f" {key} " in f" {plain} "
+        ]
+        return self._list.wordings[max(contained, key=len)] if contained else official or plain
