@@ -50,7 +50,7 @@ class Found:
                 self.places.append(sites)
 
     def specify(self, phrase: Phrase) -> bool:
-        """*Apex of the left lung*: the place named last lies in that of the phrase, if it has one."""
+        """*Apex of the left lung*: the place named last lies in that of the phrase, if any."""
         inner = self.places[-1] if self.places else []
         if not inner or any(p.entry.site and p.entry.site.region == "side" for p in inner):
             return False

@@ -12,6 +12,7 @@ from pipeline.clinical.labels import label_mentions
 from pipeline.clinical.mentions import Mention, sentence_words
 from pipeline.clinical.phrases import Phrase, clauses, scan
 from pipeline.clinical.rulebook import Entry, Rulebook, load_rulebook
+from pipeline.clinical.sentences import lower
 from pipeline.core.hashing import canonical_json
 
 
@@ -72,7 +73,7 @@ def explain_text(text: str, root: Path | None = None) -> str:
 
 
 def _clauses(rulebook: Rulebook, sentence: str) -> Iterator[tuple[ExplainedPhrase, ...]]:
-    tokens, _ = sentence_words(rulebook, sentence)
+    tokens, _ = sentence_words(rulebook, lower(sentence))
     for clause in clauses(scan(rulebook, tokens)):
         assert_clause(clause)
         yield tuple(_explained(phrase) for phrase in clause)
@@ -131,6 +132,10 @@ def _mention(text: str, rulebook: Rulebook, mention: Mention) -> str:
     ]
     if mention.change:
         attributes.append(f"change {mention.change}")
+    if mention.qualifier:
+        attributes.append(f"denied only if {mention.qualifier}")
+    if mention.outside:
+        attributes.append("outside the chest")
     if finding is not None and finding.icd10:
         attributes.append(f"ICD-10-CM {finding.icd10}")
     words = " ".join(text[slice(*mention.span)].split())

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pipeline.clinical.anaphora import goes_on
 from pipeline.clinical.mentions import Mention, read_sentence
 from pipeline.clinical.rulebook import Rulebook, load_rulebook
 from pipeline.clinical.sentences import split_sentences
@@ -84,6 +85,8 @@ def _sentences(text: str, root: Path | None) -> Iterator[tuple[int, Sequence[Men
         read = _read if end - start < _LONGEST_KEPT else _read.__wrapped__
         mentions: Sequence[Mention] = read(sentence, root)
         if not mentions:
+            if before is not None and (more := goes_on(rulebook, sentence, before)) is not None:
+                yield start, (more,)
             continue
         if before is not None and sentence.lstrip().lower().startswith(rulebook.anaphors):
             mentions = [_placed(rulebook, before, mention) for mention in mentions]

@@ -38,7 +38,8 @@ def label_report(text: str, root: Path | None = None) -> ReportLabels:
 def label_mentions(mentions: tuple[Mention, ...], root: Path | None = None) -> ReportLabels:
     """Labels that follow from mentions; stated beats doubted, doubted beats denied.
 
-    A finding that is only *borderline* is a doubted one here: readers disagree on it.
+    A finding that is only *borderline* is a doubted one here: readers disagree on it. A finding
+    outside the chest (*mass in the liver*) is none of the classes; a device is one anywhere.
     """
     by_name = load_rulebook(root).lexicon.by_name
     found: dict[str, dict[str, list[Mention]]] = {}
@@ -50,6 +51,8 @@ def label_mentions(mentions: tuple[Mention, ...], root: Path | None = None) -> R
         if status == "present" and mention.level == ("borderline",):
             status = "uncertain"
         for name in finding.classes:
+            if mention.outside and name != "Support Devices":
+                continue
             found.setdefault(name, {}).setdefault(status, []).append(mention)
     decided = {
         name: next(s for s in ("present", "uncertain", "absent", "") if s in by_status or not s)

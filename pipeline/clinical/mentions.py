@@ -17,6 +17,9 @@ from pipeline.clinical.rulebook import Composition, Entry, Rulebook
 from pipeline.clinical.sentences import lower, word_starts, words
 from pipeline.clinical.sharing import share
 
+_STEM = 5  # letters that words of one root share: calcified, calcification
+_OUTSIDE = frozenset({"abdomen", "limb"})
+
 
 @dataclass(frozen=True, slots=True)
 class Mention:
@@ -30,6 +33,9 @@ class Mention:
         span: start and end of the words that name the finding.
         rule: how the name was found (``wording``, ``site + state``, ``normal`` ...).
         trigger: the words that decided the status, or "".
+        qualifier: what a denial is limited to (*large* in *no large effusion*), or "": a small one
+            is not excluded.
+        outside: whether it lies outside the chest (*mass in the liver*).
     """
 
     name: str
@@ -41,11 +47,14 @@ class Mention:
     span: tuple[int, int]
     rule: str
     trigger: str
+    qualifier: str = ""
+    outside: bool = False
 
 
 def read_sentence(rulebook: Rulebook, sentence: str) -> tuple[Mention, ...]:
     """All mentions of a sentence, in the order of the text; spans count from its start."""
-    tokens, kept = sentence_words(rulebook, sentence)
+    lowered = lower(sentence)
+    tokens, kept = sentence_words(rulebook, lowered)
     starts: list[int] = []
     by_name = rulebook.lexicon.by_name
     mentions: list[Mention] = []
@@ -56,7 +65,7 @@ def read_sentence(rulebook: Rulebook, sentence: str) -> tuple[Mention, ...]:
         drafts = _read_clause(rulebook, clause)
         share(rulebook, clause, drafts)
         if drafts and not starts:
-            starts = word_starts(lower(sentence))
+            starts = word_starts(lowered, tokens if kept is None else words(lowered))
             starts = starts if kept is None else [starts[i] for i in kept]
         for draft in drafts:
             found = draft.found
@@ -64,21 +73,53 @@ def read_sentence(rulebook: Rulebook, sentence: str) -> tuple[Mention, ...]:
                 Mention(
                     draft.name,
                     draft.status,
-                    places_text(found.places, by_name.get(draft.name), many=draft.many),
-                    tuple(dict.fromkeys(found.levels)),
-                    tuple(dict.fromkeys(found.kinds)),
+                    places_text(found.places, by_name.get(draft.name), many=draft.many)
+                    if found.places
+                    else (),
+                    _telling(found.levels, draft.name),
+                    _telling(found.kinds, draft.name),
                     found.change,
                     (starts[draft.first], starts[draft.last - 1] + len(tokens[draft.last - 1])),
                     draft.rule,
                     draft.trigger,
+                    _qualifier(rulebook, clause, draft) if draft.status == "absent" else "",
+                    _lies_outside(found),
                 )
             )
     return tuple(mentions)
 
 
-def sentence_words(rulebook: Rulebook, sentence: str) -> tuple[list[str], list[int] | None]:
+def _telling(values: list[str], name: str) -> tuple[str, ...]:
+    """Degrees or kinds, each once, without those the name says: *calcified* granuloma."""
+    if not values:
+        return ()
+    return tuple(value for value in dict.fromkeys(values) if not _said_by(value, name))
+
+
+def _said_by(value: str, name: str) -> bool:
+    if value in name:
+        return True
+    stem = value[:_STEM]
+    return len(stem) == _STEM and any(word.startswith(stem) for word in name.split(" "))
+
+
+def _qualifier(rulebook: Rulebook, clause: list[Phrase], draft: Draft) -> str:
+    """What limits a denial: words of the trigger, the phrase and the finding's own wording."""
+    limits = [rulebook.qualifiers.get(draft.trigger, "")]
+    limits += [p.entry.limit for p in clause[draft.phrase].parts if p.end <= draft.last]
+    return " ".join(filter(None, limits))
+
+
+def _lies_outside(found: Found) -> bool:
+    if not found.places:
+        return False
+    groups = [p.entry.site.group for places in found.places for p in places if p.entry.site]
+    return not _OUTSIDE.isdisjoint(groups) and all(g in _OUTSIDE or g == "any" for g in groups)
+
+
+def sentence_words(rulebook: Rulebook, lowered: str) -> tuple[list[str], list[int] | None]:
     """The words that carry weight, and their numbers among all words if some carry none."""
-    tokens = words(lower(sentence))
+    tokens = words(lowered)
     if rulebook.fillers.isdisjoint(tokens):
         return tokens, None
     kept = [i for i, token in enumerate(tokens) if token not in rulebook.fillers]

@@ -10,11 +10,11 @@ from types import MappingProxyType
 
 from pipeline.clinical.lexicon import Site
 
-_ORDINALS = (
+ORDINALS = (
     "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
     "eleventh", "twelfth",
 )  # fmt: skip
-_ORDINAL = rf"(?:\d{{1,2}}(?:st|nd|rd|th)|{'|'.join(_ORDINALS)})"
+_ORDINAL = rf"(?:\d{{1,2}}(?:st|nd|rd|th)|{'|'.join(ORDINALS)})"
 _LISTED = r"(?:\s?,\s?(?:and\s)?|\s(?:and|or|to|through|thru)\s|\s?[-–/&]\s?)"
 _ADJECTIVE = (
     r"(?:\s(?:left|right|anterior|posterior|lateral|medial|anterolateral|posterolateral)){0,2}"
@@ -29,7 +29,7 @@ NUMBERED = (
 
 _RIBS = re.compile(rf"(ribs?\s)?((?:{_ORDINAL}|\d{{1,2}}|{_LISTED})+)")
 _BONES = frozenset({"rib", "ribs", "costochondral"})
-_NUMBER = re.compile(rf"\d{{1,2}}|{'|'.join(_ORDINALS)}")
+_NUMBER = re.compile(rf"\d{{1,2}}|{'|'.join(ORDINALS)}")
 _RANGE = re.compile(r"\s(?:to|through|thru)\s|[-–]")
 _VERTEBRAE = re.compile(rf"([ctl])(\d{{1,2}}){_TO}([ctls]?)(\d{{1,2}})")
 _SPINES = MappingProxyType({"c": "cervical spine", "t": "thoracic spine", "l": "lumbar spine"})
@@ -60,7 +60,7 @@ def read_numbered(tokens: list[str], index: int) -> Site | None:
 
 
 def _value(text: str) -> int:
-    return int(text) if text.isdigit() else _ORDINALS.index(text) + 1
+    return int(text) if text.isdigit() else ORDINALS.index(text) + 1
 
 
 def _ending(number: int) -> str:

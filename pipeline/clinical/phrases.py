@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from pipeline.clinical.lexicon import Site
 from pipeline.clinical.measures import read_measure
-from pipeline.clinical.numbered import read_numbered
+from pipeline.clinical.numbered import ORDINALS, read_numbered
 from pipeline.clinical.rulebook import Entry, Rulebook, match
 
 _POINTING = frozenset({"negation", "possible", "probable", "hypothetical", "history", "resolved"})
 _LONGEST = 48  # phrases of a clause; far more than people write, so that work stays linear
-_OF_PLACE = frozenset({"in", "of", "det"})
 _FRESH = frozenset({"stop", "start"})
 
 
@@ -63,28 +61,17 @@ def scan(rulebook: Rulebook, tokens: list[str]) -> list[Phrase]:
     roles: dict[str, str] = {}
     current: Phrase | None = None
     index, count = 0, len(tokens)
-    distance = ""  # from the landmark that comes next
+    distances: dict[int, str] = {}  # by the number of their first word
     while index < count:
+        token = tokens[index]
         entry: Entry | None = None
-        if tokens[index] in tree:
+        if token in tree:
             entry, end = match(tree, tokens, index)
-        elif (measure := read_measure(tokens, index)) is not None:
-            end = measure.end
-            if measure.direction:
-                distance = f"{measure.size} {measure.direction}"
-                entry = Entry(distance, roles={"in": ""}, splits=True)
-            elif measure.size:
-                entry = Entry(tokens[index], level=measure.size)
-        elif (bones := read_numbered(tokens, index)) is not None:
-            entry, end = Entry(tokens[index], site=bones), index + 1
+        elif not token.isalpha() or token in ORDINALS:
+            entry, end = _numbers(tokens, index, distances)
         if entry is None:
             index += 1
             continue
-        if distance and entry.site is not None:
-            entry = _away(entry, entry.site, distance)
-            distance = ""
-        elif entry.splits and _OF_PLACE.isdisjoint(entry.roles):
-            distance = ""
         part = Part(index, end, entry)
         index = end
         if entry.splits:
@@ -97,9 +84,10 @@ def scan(rulebook: Rulebook, tokens: list[str]) -> list[Phrase]:
             phrases.append(current)
             joins, roles = [], {}
         current.parts.append(part)
-        if entry.finding or entry.states:
+        if entry.finding:
+            current.core = current.solid = True
+        elif entry.states:
             current.core = True
-            current.solid = current.solid or bool(entry.finding)
         if entry.site is not None:
             current.site = True
         if "normal" in entry.roles:
@@ -109,12 +97,31 @@ def scan(rulebook: Rulebook, tokens: list[str]) -> list[Phrase]:
     for phrase in phrases:
         if phrase.core and not phrase.solid:
             phrase.solid = _makes_finding(rulebook, phrase)
+        if distances:
+            _move_away(phrase, distances)
     return phrases
 
 
-def _away(entry: Entry, landmark: Site, distance: str) -> Entry:
-    """The place that far from a landmark: *5 cm above the carina*."""
-    return Entry(entry.phrase, site=replace(landmark, name=f"{distance} the {landmark.name}"))
+def _numbers(tokens: list[str], index: int, distances: dict[int, str]) -> tuple[Entry | None, int]:
+    """A size, a distance (added to ``distances``) or numbered bones, and the index behind it."""
+    if (measure := read_measure(tokens, index)) is not None:
+        if measure.direction:
+            distances[index] = f"{measure.size} {measure.direction}"
+            return Entry(distances[index], roles={"in": ""}, splits=True), measure.end
+        entry = Entry(tokens[index], level=measure.size) if measure.size else None
+        return entry, measure.end
+    if (bones := read_numbered(tokens, index)) is not None:
+        return Entry(tokens[index], site=bones), index + 1
+    return None, index
+
+
+def _move_away(phrase: Phrase, distances: dict[int, str]) -> None:
+    """*5 cm above the carina*: the landmark becomes the place that far from it."""
+    distance = next((distances[p.start] for p in phrase.joins if p.start in distances), "")
+    landmark = phrase.parts[0].entry.site if phrase.parts else None
+    if distance and landmark is not None:
+        site = replace(landmark, name=f"{distance} the {landmark.name}")
+        phrase.parts[0].entry = Entry(phrase.parts[0].entry.phrase, site=site)
 
 
 def _makes_finding(rulebook: Rulebook, phrase: Phrase) -> bool:

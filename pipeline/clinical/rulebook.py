@@ -54,6 +54,7 @@ class Entry:
         weak: whether it may stand among the attributes of another finding although it names states
             (*small*, *tip*).
         splits: whether a new phrase begins behind it.
+        limit: the words of degree or kind that limit a denial (*focal* in *no focal opacity*).
     """
 
     phrase: str
@@ -69,6 +70,7 @@ class Entry:
     inner: tuple[Entry, ...] = ()
     weak: bool = False
     splits: bool = False
+    limit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,8 @@ class Rulebook:
 
     ``compositions`` maps (head, modifier) to the result; ``combining`` holds all modifiers, to
     skip the look-up for other words; ``fillers`` are words without any weight (*grossly*);
-    ``anaphors`` begin a sentence that goes on about the finding before (*the appearance*).
+    ``anaphors`` begin a sentence that goes on about the finding before (*the appearance*);
+    ``qualifiers`` gives what a trigger limits its denial to (*no significant*).
     """
 
     lexicon: Lexicon
@@ -100,6 +103,7 @@ class Rulebook:
     combining: frozenset[str]
     fillers: frozenset[str]
     anaphors: tuple[str, ...]
+    qualifiers: Mapping[str, str]
 
 
 @cache
@@ -137,6 +141,9 @@ def load_rulebook(root: Path | None = None) -> Rulebook:
         combining=frozenset(modifier for _, modifier in compositions),
         fillers=frozenset(phrase for phrase, role in apart if role == "filler"),
         anaphors=tuple(f"{phrase} " for phrase, role in apart if role == "anaphor"),
+        qualifiers=MappingProxyType(
+            {p: value for p, e in table.items() if (value := e.roles.get("negation"))}
+        ),
     )
 
 
@@ -197,9 +204,12 @@ def _add_attributes(table: dict[str, Entry], lexicon: Lexicon) -> None:
     for wording, site in lexicon.sites.items():
         _entry(table, wording).site = site
     for wording, level in lexicon.levels.items():
-        _entry(table, wording).level = level
+        for form in {wording, wording.replace(" to ", " / ")}:
+            entry = _entry(table, form)
+            entry.level, entry.limit = level, form
     for wording, kind in lexicon.types.items():
-        _entry(table, wording).kind = kind
+        entry = _entry(table, wording)
+        entry.kind, entry.limit = kind, wording
 
 
 def _add_triggers(table: dict[str, Entry], path: Path) -> Iterator[tuple[str, str]]:
@@ -229,6 +239,10 @@ def _add_inner(table: dict[str, Entry], tree: Tree, lexicon: Lexicon) -> None:
         if not entry.finding or len(tokens) < 2:
             continue
         usual = lexicon.by_name[entry.finding].location
+        named = entry.finding.split(" ")
+        entry.limit = " ".join(
+            t for t in tokens if (t in lexicon.types or t in lexicon.levels) and t not in named
+        )
         found: list[Entry] = []
         index = 0
         while index < len(tokens):

@@ -23,10 +23,8 @@ _BREAK = re.compile(
 )
 _ABBREVIATIONS = (" vs", " dr", " mr", " ms", " mrs", " approx", "e.g", "i.e")
 _WORD = re.compile(r"[㐀-鿿]|[^\W_㐀-鿿]+(?:\.\d+)?|[,:()/，、：（）]")
-_WORD_OR_NUMBERS = re.compile(
-    rf"(?<![^\W\u3400-\u9fff])(?:{MEASURE}|{NUMBERED})|{_WORD.pattern}"
-)
-_NUMBERS = re.compile(r"\d|\bribs?\b|costochondral")
+_WORD_OR_NUMBERS = re.compile(rf"(?<![^\W\u3400-\u9fff])(?:{MEASURE}|{NUMBERED})|{_WORD.pattern}")
+_DIGIT = re.compile(r"\d")
 
 
 def split_sentences(text: str) -> Iterator[tuple[int, int]]:
@@ -47,16 +45,19 @@ def words(lowered: str) -> list[str]:
 
     A measure (*8 mm*) and the numbers of ribs and vertebrae (*fifth and sixth*) are one word.
     """
-    return _pattern(lowered).findall(lowered)
+    numbers = "rib" in lowered or "costoch" in lowered or _DIGIT.search(lowered) is not None
+    return (_WORD_OR_NUMBERS if numbers else _WORD).findall(lowered)
 
 
-def word_starts(lowered: str) -> list[int]:
-    """Where each of the `words` starts."""
-    return [match.start() for match in _pattern(lowered).finditer(lowered)]
-
-
-def _pattern(lowered: str) -> re.Pattern[str]:
-    return _WORD_OR_NUMBERS if _NUMBERS.search(lowered) else _WORD
+def word_starts(lowered: str, found: list[str]) -> list[int]:
+    """Where each of the `words` that were ``found`` starts."""
+    starts: list[int] = []
+    at = 0
+    for word in found:  # only what is no word stands between two words: the first place is it
+        at = lowered.index(word, at)
+        starts.append(at)
+        at += len(word)
+    return starts
 
 
 def lower(text: str) -> str:
