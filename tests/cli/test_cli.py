@@ -73,14 +73,14 @@ def test_every_stage_adds_up(finished: Path) -> None:
 
 def test_a_second_run_does_nothing_and_says_so(finished: Path) -> None:
     done = run_cli("run", RECIPE, "--input", SAMPLE, "--run-dir", finished)
-    assert done.stdout.count("(done before)") == 6
+    assert done.stdout.count("(done before)") == 7
 
 
 def test_plan_and_status_show_every_stage(finished: Path) -> None:
     for words in (("plan", RECIPE, "--input", SAMPLE, "--run-dir", finished), ("status", finished)):
         done = run_cli(*words)
         assert done.returncode == 0, done.stderr
-        assert done.stdout.count("complete") == 6
+        assert done.stdout.count("complete") == 7
         assert "synthetic" in done.stdout
 
 

@@ -125,7 +125,7 @@ def test_keyinfo_in_questions_out(tmp_path: Path) -> None:
                 **RECORD,
                 "study_id": str(n),
                 "study_order": n,
-                "entity": {"pleural effusion": attributes},
+                "entity": entity,
             }
             for n in (1, 2)
         ),
