@@ -41,7 +41,17 @@ _FRAMES = {
 
 _NOTHING = frozenset(frames[3] for frames in _FRAMES.values())
 _WHETHER = ("is ", "are ", "does ", "was ")
-_QUALITY = ("limit", "rotat", "inspir", "portable", "expos", "technique", "view", "obscur")
+_QUALITY = (
+    "limited",
+    "limitation",
+    "rotat",
+    "inspir",
+    "portable",
+    "expos",
+    "technique",
+    "view",
+    "obscur",
+)
 
 
 def make_instruction(report: str, family: str, language: str, seed: str) -> str:
@@ -73,7 +83,8 @@ def make_answer(report: str, instruction: str, family: str, language: str) -> st
     if not chosen:
         return frames[3]
     quoted = " ".join(f"“{sentence}”" for sentence in chosen[:_QUOTED_SENTENCES])
-    answer = frames[_polarity(instruction, chosen, asked)].format(quoted)
+    whether = _polarity(instruction, chosen, asked) if family == FALLBACK else 0
+    answer = frames[whether].format(quoted)
     if family == "lay_paraphrase":
         plain = load_lay_terms().plain.get(language_code(language), load_lay_terms().plain["en"])
         answer += "".join(f" {frames[4].format(n, plain[n])}" for n in asked if n in plain)
@@ -137,7 +148,7 @@ def _sentences(report: str, family: str, asked: Sequence[str]) -> list[str]:
     if family == "recommendation":
         return [s for s in sentences if gives_advice(s)]
     if family == "comparison":
-        return [s for s in about if tells_change(s)] or [s for s in sentences if tells_change(s)]
+        return [s for s in about if tells_change(s)]
     if family == "summarisation":
         impression = sentences_of(report, ("IMPRESSION", "FINDINGS AND IMPRESSION"))
         return list(dict.fromkeys([*impression[:2], *about])) or sentences
