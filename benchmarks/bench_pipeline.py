@@ -20,7 +20,7 @@ from pathlib import Path
 import orjson
 
 ROOT = Path(__file__).resolve().parents[1]
-STAGES = ("ingest", "sections", "keyinfo", "postprocess", "pairs", "questions")
+STAGES = ("ingest", "sections", "keyinfo", "followup", "postprocess", "pairs", "questions")
 
 
 def tree_memory(group: int) -> float:
