@@ -26,7 +26,7 @@ _LICENCES: Mapping[str, tuple[str, str, str]] = {
     "credentialed": (
         "physionet-credentialed-health-data-1.5.0",
         "https://physionet.org/about/licenses/physionet-credentialed-health-data-license-150/",
-        "Made of credentialed data, and so credentialed itself: it is to be treated as holding "
+        "It is to be treated as holding "
         "sensitive information. Only people who signed the data use agreement of the source may "
         "use it, each for themselves. It must not be passed on or uploaded to any hub. If shared "
         "at all, then on PhysioNet, under the agreement of its source, as a project that names its "
@@ -38,13 +38,13 @@ _LICENCES: Mapping[str, tuple[str, str, str]] = {
     "public": (
         "as-source",
         "",
-        "Made of public data: the licence of the source applies to what is made of it. Name the "
-        "source and its licence here before passing the set on.",
+        "The licence of the source applies to what is made of it. Name the source and its licence "
+        "here before passing the set on.",
     ),
     "synthetic": (
         "synthetic",
         "",
-        "Made of synthetic reports that describe nobody.",
+        "Synthetic reports describe nobody.",
     ),
 }
 """Data class -> licence name, its address, what it means."""
