@@ -19,6 +19,8 @@ from pathlib import Path
 
 import orjson
 
+from pipeline.run.recipe import load_recipe
+
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("ingest", "sections", "keyinfo", "followup", "postprocess", "pairs", "questions")
 
@@ -47,7 +49,8 @@ def main() -> None:
         words = ["run", "medical-cxr-vqa", "--input", options.input, "--run-dir", str(run_dir)]
         print(f"{'stage':<14}{'rows':>10}{'records':>10}{'s':>8}{'rows/s':>9}{'peak MiB':>10}")
         begun = time.monotonic()
-        for stage in [*STAGES, None]:
+        recipe = load_recipe("medical-cxr-vqa", source={"path": options.input})
+        for stage in [*(stage.name for stage in recipe.stages), None]:
             only = ["--only", stage] if stage else []
             process = subprocess.Popen(
                 [
