@@ -139,9 +139,14 @@ def _read(systems: dict[str, Path]) -> dict[str, tuple[dict[str, Answer], str]]:
 def _prepare(
     systems: dict[str, tuple[dict[str, Answer], str]], out: Path, count: int | None, seed: int
 ) -> tuple[SourceConfig, dict[str, int]]:
-    """Write the judge's input; gives it as a source, and what was left out of it."""
+    """Write the judge's input; gives it as a source, and what was left out of it.
+
+    Raises:
+        GovernanceError: it is credentialed, and others could read it or git would pick it up.
+    """
     from pipeline.core.atomic import make_private_dir
     from pipeline.evaluation.answers import draw, join_answers, write_rows
+    from pipeline.run.folder import RunFolder
     from pipeline.sources import SourceConfig
 
     joined = join_answers({name: answers for name, (answers, _) in systems.items()})
@@ -156,9 +161,11 @@ def _prepare(
         make_private_dir(out)
     except OSError as error:
         raise ConfigError(f"cannot create {out}: {error.strerror}") from None
+    strictest = min((kind for _, kind in systems.values()), key=_CLASSES.index)
+    if strictest == "credentialed":
+        RunFolder(out).guard()
     write_rows(joined, out / _ROWS)
     names = [name for name in joined.rows[0] if name != "instruction"]
-    strictest = min((kind for _, kind in systems.values()), key=_CLASSES.index)
     source = SourceConfig.model_validate(
         {
             "path": str(out / _ROWS),

@@ -26,10 +26,9 @@ _LICENCES: Mapping[str, tuple[str, str, str]] = {
     "credentialed": (
         "physionet-credentialed-health-data-1.5.0",
         "https://physionet.org/about/licenses/physionet-credentialed-health-data-license-150/",
-        "It is to be treated as holding "
-        "sensitive information. Only people who signed the data use agreement of the source may "
-        "use it, each for themselves. It must not be passed on or uploaded to any hub. If shared "
-        "at all, then on PhysioNet, under the agreement of its source, as a project that names its "
+        "It is to be treated as holding sensitive information. Only people who signed the data use "
+        "agreement of the source may use it, each for themselves. It must not be passed on or "
+        "uploaded to any hub. If shared at all, then on PhysioNet, under the agreement of its source, as a project that names its "
         "parents (Guidelines for creating datasets and models from MIMIC, PhysioNet, 24 April "
         "2024). Models trained on it fall under the same rules. It must not be sent to online "
         "services of third parties (PhysioNet, 24 September 2025: local models are strongly "
@@ -47,7 +46,8 @@ _LICENCES: Mapping[str, tuple[str, str, str]] = {
         "Synthetic reports describe nobody.",
     ),
 }
-"""Data class -> licence name, its address, what it means."""
+"""Data class -> licence name, its address, what it means. The name of credentialed data is that of
+MIMIC-CXR, and is given only where the source is known to be that."""
 
 
 def data_set_card(facts: FolderFacts, survey: Survey, files: Mapping[str, str]) -> str:
@@ -59,6 +59,7 @@ def data_set_card(facts: FolderFacts, survey: Survey, files: Mapping[str, str]) 
         files: part -> file, relative to the folder of the card.
     """
     total = sum(counts.rows for counts in survey.parts.values())
+    terms = _LICENCES[facts.data_class][2]
     lines = [
         "---",
         yaml.safe_dump(_front(facts, files, total), sort_keys=False).rstrip(),
@@ -82,7 +83,7 @@ def data_set_card(facts: FolderFacts, survey: Survey, files: Mapping[str, str]) 
         "",
         facts.notice,
         "",
-        _LICENCES[facts.data_class][2],
+        terms,
         "",
         "## Limits",
         "",
@@ -96,6 +97,9 @@ def data_set_card(facts: FolderFacts, survey: Survey, files: Mapping[str, str]) 
 
 def _front(facts: FolderFacts, files: Mapping[str, str], total: int) -> dict[str, Any]:
     name, link, _ = _LICENCES[facts.data_class]
+    is_mimic = str(facts.provenance.get("source", {}).get("kind", "")).startswith("mimic")
+    if facts.data_class == "credentialed" and not is_mimic:
+        name, link = "credentialed-as-source", ""
     size = next((label for limit, label in _SIZES if total < limit), "n>10M")
     return {
         "license": "other",

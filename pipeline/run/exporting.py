@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.atomic import make_private_dir, write_json
-from pipeline.core.errors import ConfigError, StorageError
+from pipeline.core.errors import ConfigError, GovernanceError, StorageError
 from pipeline.core.hashing import sha256_file
 from pipeline.core.jsonl import iter_objects
 from pipeline.exports.registry import (
@@ -20,7 +20,7 @@ from pipeline.exports.registry import (
 )
 from pipeline.exports.sample_files import FolderFacts, write_folder
 from pipeline.exports.survey import Samples
-from pipeline.run.folder import RunFolder
+from pipeline.run.folder import RunFolder, git_would_track
 from pipeline.run.recipe import ExportEntry, Recipe
 from pipeline.run.store import StageStore, read_json
 
@@ -88,6 +88,7 @@ def write_export(
     Raises:
         ConfigError: unknown format, the stage is not complete, or it holds no sample.
         DataError: ``leakage`` or ``unknown_split``.
+        GovernanceError: git would pick up what is made of credentialed data.
         StorageError: the file cannot be written; what was there before stays.
     """
     format_ = find_format(entry.format)
@@ -95,6 +96,12 @@ def write_export(
     store = StageStore(folder.stage(entry.stage))
     if store.manifest() is None:
         raise ConfigError(f"stage {entry.stage} of {folder.root} is not complete; run it first")
+    place = path if path.is_dir() else path.parent
+    if folder.read()["data_class"] == "credentialed" and git_would_track(place):
+        raise GovernanceError(
+            f"{path} lies in a git work tree that does not ignore it and would hold credentialed "
+            "text; choose another --out or add it to .gitignore"
+        )
     try:
         if not format_.is_folder:
             rows = file_writer(entry.format)(iter_objects(store.records_path), path)

@@ -143,14 +143,15 @@ class RunFolder:
                 f"{self.root} can be read by others and would hold credentialed text; "
                 f"run: chmod 700 {self.root}"
             )
-        if _git_would_track(self.root):
+        if git_would_track(self.root):
             raise GovernanceError(
                 f"{self.root} lies in a git work tree that does not ignore it and would hold "
                 "credentialed text; choose a --run-dir outside or add it to .gitignore"
             )
 
 
-def _git_would_track(path: Path) -> bool:
+def git_would_track(path: Path) -> bool:
+    """Whether a file in the folder ``path`` would be picked up by ``git add``."""
     resolved = path.resolve()
     if not any((parent / ".git").exists() for parent in (resolved, *resolved.parents)):
         return False

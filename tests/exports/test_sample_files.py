@@ -210,7 +210,7 @@ class TestParquet:
         card = (tmp_path / "README.md").read_text()
         _, front, body = card.split("---\n", 2)
         about = yaml.safe_load(front)
-        assert about["license_name"] == "physionet-credentialed-health-data-1.5.0"
+        assert about["license_name"] == "credentialed-as-source"
         assert about["configs"][0]["data_files"] == [
             {"split": part, "path": facts_["file"]} for part, facts_ in manifest["parts"].items()
         ]
@@ -226,6 +226,13 @@ class TestParquet:
         assert "Never in a card" not in card
         assert "The heart" not in card
         assert "Question 1" not in card
+
+    def test_only_mimic_is_given_the_licence_of_mimic(self, tmp_path: Path) -> None:
+        about = facts(data_class="credentialed")
+        about.provenance["source"]["kind"] = "mimic-tree"
+        export("parquet", records(9), tmp_path, about)
+        card = (tmp_path / "README.md").read_text()
+        assert "license_name: physionet-credentialed-health-data-1.5.0" in card
 
     def test_without_the_library_it_says_what_to_install(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

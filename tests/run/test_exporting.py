@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import yaml
 
 from pipeline.cli.main import app
-from pipeline.core.errors import ConfigError, DataError, PipelineError
+from pipeline.core.errors import ConfigError, DataError, GovernanceError, PipelineError
 from pipeline.core.records import Record, identity
 from pipeline.exports import registry as exports
 from pipeline.llm.types import Ask
@@ -163,3 +164,19 @@ def test_a_patient_in_two_splits_ends_the_export(samples: Bench) -> None:
         samples.run("exports=[{format: trl, stage: asking, file: trl}]")
     assert isinstance(caught.value, PipelineError)
     assert not (samples.folder.exports / "trl").exists()
+
+
+def test_credentialed_samples_do_not_go_where_git_would_take_them(
+    samples: Bench, tmp_path: Path
+) -> None:
+    samples.run("source.data_class=credentialed")
+    (tmp_path / "clone").mkdir()
+    subprocess.run(["git", "init", "-q", tmp_path / "clone"], check=True)
+    out = tmp_path / "clone" / "data"
+    words = ("export", samples.folder.root, "--format", "llama-factory", "--out", out)
+    with pytest.raises(GovernanceError, match="git work tree"):
+        command(*words)
+    (tmp_path / "clone" / ".gitignore").write_text("data/\n")
+    assert command(*words) == 1
+    about = json.loads((out / "toy_manifest.json").read_text())
+    assert about["contains_restricted_derivatives"] is True
