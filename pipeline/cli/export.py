@@ -12,7 +12,7 @@ from pipeline.core.errors import ConfigError, ExitCode
 
 _FORMATS = (
     "alpaca, sharegpt, llama-factory, trl, parquet, vqa-csv, all-diseases-json, mimic-all-csv, "
-    "or all."
+    "labels-csv, label-disputes-csv, label-agreement-csv, or all that fit the run."
 )
 
 

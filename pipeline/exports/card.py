@@ -28,11 +28,11 @@ _LICENCES: Mapping[str, tuple[str, str, str]] = {
         "https://physionet.org/about/licenses/physionet-credentialed-health-data-license-150/",
         "It is to be treated as holding sensitive information. Only people who signed the data use "
         "agreement of the source may use it, each for themselves. It must not be passed on or "
-        "uploaded to any hub. If shared at all, then on PhysioNet, under the agreement of its source, as a project that names its "
-        "parents (Guidelines for creating datasets and models from MIMIC, PhysioNet, 24 April "
-        "2024). Models trained on it fall under the same rules. It must not be sent to online "
-        "services of third parties (PhysioNet, 24 September 2025: local models are strongly "
-        "recommended, and the researcher is responsible).",
+        "uploaded to any hub. If shared at all, then on PhysioNet, under the agreement of its "
+        "source, as a project that names its parents (Guidelines for creating datasets and models "
+        "from MIMIC, PhysioNet, 24 April 2024). Models trained on it fall under the same rules. It "
+        "must not be sent to online services of third parties (PhysioNet, 24 September 2025: local "
+        "models are strongly recommended, and the researcher is responsible).",
     ),
     "public": (
         "as-source",
