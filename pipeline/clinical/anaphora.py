@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pipeline.clinical.assertion import assert_clause
 from pipeline.clinical.attributes import Found
 from pipeline.clinical.mentions import Mention, sentence_words
@@ -40,8 +38,7 @@ def goes_on(rulebook: Rulebook, sentence: str, before: Mention) -> Mention | Non
     if not (places or found.levels or found.kinds or found.change):
         return None
     first = len(sentence) - len(sentence.lstrip())
-    return replace(
-        before,
+    return before._replace(
         location=places or before.location,
         level=tuple(dict.fromkeys(found.levels)),
         type=tuple(dict.fromkeys(found.kinds)),

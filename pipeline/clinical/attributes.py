@@ -64,7 +64,11 @@ class Found:
     @property
     def placed(self) -> bool:
         """Whether a place is named; *pulmonary* names none."""
-        return any(p.entry.site and p.entry.site.name for group in self.places for p in group)
+        for group in self.places:
+            for part in group:
+                if part.entry.site is not None and part.entry.site.name:
+                    return True
+        return False
 
     @property
     def regions(self) -> Iterator[str]:
@@ -79,15 +83,16 @@ def gather(clause: list[Phrase], index: int, core: Part, group: str) -> Found:
     """
     found = Found()
     parts = clause[index].parts
-    before, after = _own(parts, core)
+    before, after = _own(parts, core) if len(parts) > 1 else ([], [])
     inner = [Part(core.start, core.end, entry) for entry in core.entry.inner]
-    found.take([*before, *inner, *after])
+    if before or inner or after:
+        found.take([*before, *inner, *after])
     told = found.placed and not (found.places[0][0] in inner and len(found.places[0]) == 1)
-    if all(not p.entry.finding for p in before) and before == parts[: len(before)]:
+    if index and parts[0] is (before[0] if before else core):
         from_left(clause, index, found)
-    if parts[-1] is core or (after and parts[-1] is after[-1]):
+    if index + 1 < len(clause) and parts[-1] is (after[-1] if after else core):
         from_right(clause, index, found)
-    if not (told or found.attached or (found.placed and not inner)):
+    if index and not (told or found.attached or (found.placed and not inner)):
         _from_subject(clause, index, found, group)
     return found
 

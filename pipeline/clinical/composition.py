@@ -86,8 +86,11 @@ def _behind(
 def listed_head(
     rulebook: Rulebook, clause: list[Phrase], index: int, state: Part
 ) -> Composition | None:
-    """What a state listed behind a finding says about the site in that finding's own words."""
+    """What a state before, or listed behind, a finding says about the site in its own words."""
     phrase = clause[index]
+    described = (_about(rulebook, part, state) for part in phrase.parts if part.start >= state.end)
+    if (made := next((m for m in described if m is not None), None)) is not None:
+        return made  # tortuous atherosclerotic aorta
     if index == 0 or phrase.parts[0] is not state or {"and", "or"}.isdisjoint(phrase.roles):
         return None
     candidates = (_about(rulebook, part, state) for part in clause[index - 1].parts)

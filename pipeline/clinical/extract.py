@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def read_report(text: str, root: Path | None = None) -> Reading:
     return Reading(
         text,
         tuple(
-            replace(mention, span=(mention.span[0] + start, mention.span[1] + start))
+            mention._replace(span=(mention.span[0] + start, mention.span[1] + start))
             for start, mentions in _sentences(text, root)
             for mention in mentions
         ),
@@ -98,7 +98,7 @@ def _placed(rulebook: Rulebook, before: Mention, mention: Mention) -> Mention:
     """*Opacity in the left base. This may be atelectasis*: the place carries over."""
     if mention.location or not _same_area(rulebook, before, mention):
         return mention
-    return replace(mention, location=before.location)
+    return mention._replace(location=before.location)
 
 
 def _same_area(rulebook: Rulebook, one: Mention, two: Mention) -> bool:

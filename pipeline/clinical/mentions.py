@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from pipeline.clinical.assertion import assert_clause
 from pipeline.clinical.attributes import Found, from_left, from_right, gather
@@ -21,8 +22,7 @@ _STEM = 5  # letters that words of one root share: calcified, calcification
 _OUTSIDE = frozenset({"abdomen", "limb"})
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(NamedTuple):
     """One mention of a finding in a text.
 
     Attributes:

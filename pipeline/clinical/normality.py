@@ -16,7 +16,9 @@ def denied_by_normality(
 ) -> Iterator[Draft]:
     """The mentions that the normal word in phrase ``index`` makes; may deny earlier drafts."""
     phrase = clause[index]
-    at = next(i for i, p in enumerate(phrase.parts) if "normal" in p.entry.roles)
+    at = 0
+    while "normal" not in phrase.parts[at].entry.roles:
+        at += 1
     word = phrase.parts[at]
     subjects = [(index, phrase)]
     if any(p.entry.site is not None for p in phrase.parts[at:]):
@@ -29,7 +31,7 @@ def denied_by_normality(
         named = any(p.entry.site is not None for p in phrase.parts[:at])
         listed = "and" in phrase.roles or "or" in phrase.roles
         run = subject_run(clause, index) if listed or not named else []
-        places = [i for i, p in enumerate(clause) if any(p is q for q in run)]
+        places = range(index - len(run), index)
         subjects += [(i, clause[i]) for i in places]
         if phrase.normal == "strong":
             _deny(rulebook, drafts, [*places, index], word)
@@ -44,8 +46,7 @@ def denied_by_normality(
             site = part.entry.site
             if site is None:
                 continue
-            made = rulebook.compositions.get((site.region, "normal"))
-            name = made.result if made is not None else ""
+            name = rulebook.denials.get(site.region, "")
             if not name and phrase.normal == CLEAR and site.region in ("lung", "side"):
                 name = CLEAR
             if name:

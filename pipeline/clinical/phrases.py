@@ -18,7 +18,7 @@ _LONGEST = 48  # phrases of a clause; far more than people write, so that work s
 _FRESH = frozenset({"stop", "start"})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Part:
     """A known wording at tokens ``start`` to ``end``."""
 
@@ -27,7 +27,7 @@ class Part:
     entry: Entry
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Phrase:
     """A run of parts, the joining words before it, and what assertion finds out about it.
 

@@ -31,11 +31,11 @@ ROLES = frozenset(
 )  # fmt: skip
 """What a row of ``triggers.csv`` may be; docs/rules.md explains each."""
 
-Tree: TypeAlias = dict[str, Any]
-_LEAF = ""  # key of a tree node's entry: no word is empty
+Tree: TypeAlias = dict[str, tuple["Entry | None", Any]]
+"""First word -> the entry that ends there, and the tree of what may follow."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Entry:
     """Everything the rules know about one phrase; a phrase may play several parts.
 
@@ -94,7 +94,8 @@ class Rulebook:
     ``compositions`` maps (head, modifier) to the result; ``combining`` holds all modifiers, to
     skip the look-up for other words; ``fillers`` are words without any weight (*grossly*);
     ``anaphors`` begin a sentence that goes on about the finding before (*the appearance*);
-    ``qualifiers`` gives what a trigger limits its denial to (*no significant*).
+    ``denials`` maps a region to the finding that *normal* denies there; ``qualifiers`` gives what
+    a trigger limits its denial to (*no significant*).
     """
 
     lexicon: Lexicon
@@ -103,6 +104,7 @@ class Rulebook:
     combining: frozenset[str]
     fillers: frozenset[str]
     anaphors: tuple[str, ...]
+    denials: Mapping[str, str]
     qualifiers: Mapping[str, str]
 
 
@@ -126,12 +128,7 @@ def load_rulebook(root: Path | None = None) -> Rulebook:
     for entry in table.values():
         entry.weak = bool(entry.level) or strong.isdisjoint(entry.states)
     _add_findings(table, lexicon, compositions)
-    tree: Tree = {}
-    for phrase, entry in table.items():
-        node = tree
-        for word in phrase.split(" "):
-            node = node.setdefault(word, {})
-        node[_LEAF] = entry
+    tree = _tree({tuple(phrase.split(" ")): entry for phrase, entry in table.items()})
     _add_inner(table, tree, lexicon)
     _add_implied(table, lexicon, root / "implied_lib.csv")
     return Rulebook(
@@ -141,10 +138,28 @@ def load_rulebook(root: Path | None = None) -> Rulebook:
         combining=frozenset(modifier for _, modifier in compositions),
         fillers=frozenset(phrase for phrase, role in apart if role == "filler"),
         anaphors=tuple(f"{phrase} " for phrase, role in apart if role == "anaphor"),
+        denials=MappingProxyType(
+            {region: m.result for (region, state), m in compositions.items() if state == "normal"}
+        ),
         qualifiers=MappingProxyType(
             {p: value for p, e in table.items() if (value := e.roles.get("negation"))}
         ),
     )
+
+
+def _tree(entries: Mapping[tuple[str, ...], Entry]) -> Tree:
+    """The tree of phrases given as words."""
+    ends: dict[str, Entry] = {}
+    longer: dict[str, dict[tuple[str, ...], Entry]] = {}
+    for (first, *rest), entry in entries.items():
+        if rest:
+            longer.setdefault(first, {})[tuple(rest)] = entry
+        else:
+            ends[first] = entry
+    return {
+        word: (ends.get(word), _tree(longer[word]) if word in longer else None)
+        for word in {**ends, **longer}
+    }
 
 
 def match(tree: Tree, tokens: list[str], start: int = 0) -> tuple[Entry | None, int]:
@@ -152,15 +167,17 @@ def match(tree: Tree, tokens: list[str], start: int = 0) -> tuple[Entry | None, 
     best: Entry | None = None
     end = index = start
     count = len(tokens)
-    node: Tree | None = tree
     while index < count:
-        node = node.get(tokens[index]) if node is not None else None
+        node = tree.get(tokens[index])
         if node is None:
             break
         index += 1
-        entry = node.get(_LEAF)
+        entry, following = node
         if entry is not None:
             best, end = entry, index
+        if following is None:
+            break
+        tree = following
     return best, end
 
 

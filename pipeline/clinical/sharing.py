@@ -15,6 +15,8 @@ def share(rulebook: Rulebook, clause: list[Phrase], drafts: list[Draft]) -> None
     *Small left effusion and atelectasis* share the place; *mild atelectasis or scarring* are
     readings of one thing and share all; what turns out to be *artifact* is no finding.
     """
+    if len(drafts) == 1 and drafts[0].found.placed:
+        return
     lexicon = rulebook.lexicon
 
     def area(draft: Draft) -> str:
