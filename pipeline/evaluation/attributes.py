@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Final
 
-from pipeline.clinical.lexicon import Lexicon, load_lexicon, normalise
+from pipeline.clinical.lexicon import load_lexicon, normalise
 from pipeline.evaluation.findings import Finding
 
 ASPECTS: Final = ("side", "region", "degree", "kind")
@@ -15,20 +14,9 @@ ASPECTS: Final = ("side", "region", "degree", "kind")
 _LEFT, _RIGHT = "left", "right"
 _BOTH: Final = frozenset({"bilateral", "pair", "organ", "spread"})
 _NO_REGION: Final = frozenset({"", "side", "zone", "position", "chest", "lung"})
-_BANDS: Mapping[int, frozenset[str]] = MappingProxyType(
-    {
-        1: frozenset({"mild"}),
-        2: frozenset({"mild"}),
-        3: frozenset({"borderline"}),
-        4: frozenset({"mild", "moderate"}),
-        5: frozenset({"moderate"}),
-        6: frozenset({"moderate", "severe"}),
-        7: frozenset({"severe"}),
-        8: frozenset({"severe"}),
-    }
-)
-"""Rank of a degree in ``level_lib.csv`` -> the grades it falls into: amounts (*small*) and grades
-(*mild*) name the same steps."""
+_GRADES: Final = (("mild", 2), ("borderline", 3), ("moderate", 6), ("severe", 99))
+"""Grade -> its highest rank in ``level_lib.csv`` (the last has no limit); amounts (*small*) and
+grades (*mild*) share the steps."""
 _LONGEST = 5  # words of the longest site
 
 
@@ -80,9 +68,15 @@ def _sites(text: str) -> Iterator[str]:
 
 @lru_cache(20_000)
 def _degrees(text: str) -> frozenset[str]:
-    lexicon: Lexicon = load_lexicon()
-    bands = [_BANDS[lexicon.ranks[lexicon.levels[term]]] for term in _known(text, lexicon.levels)]
-    return frozenset().union(*bands)
+    lexicon = load_lexicon()
+    # A range (*mild to moderate*) is of both its grades.
+    ends = (end for term in _known(text, lexicon.levels) for end in _ends(lexicon.levels[term]))
+    ranks = (lexicon.ranks[lexicon.levels[end]] for end in ends if end in lexicon.levels)
+    return frozenset(next(grade for grade, highest in _GRADES if rank <= highest) for rank in ranks)
+
+
+def _ends(level: str) -> list[str]:
+    return level.split(" to ")
 
 
 @lru_cache(20_000)

@@ -31,9 +31,9 @@ CELL_VALUES: Mapping[str, int] = {
     **dict.fromkeys(("1", "1.0", "true", "yes", "present", "positive"), PRESENT),
     **dict.fromkeys(("0", "0.0", "false", "no", "absent", "negative"), ABSENT),
     **dict.fromkeys(("-1", "-1.0", "uncertain"), UNCERTAIN),
-    **dict.fromkeys(("", "nan", "none", "null", "2", "2.0"), BLANK),
+    **dict.fromkeys(("", "nan", "none", "null"), BLANK),
 }
-"""What a cell of a class column may hold, in lower case; 2 is CheXbert's *blank*."""
+"""What a cell of a class column may hold, in lower case."""
 
 MOST_SHOWN = 40
 _NAME = re.compile(r"[\w ,()/&'+.:-]*")
