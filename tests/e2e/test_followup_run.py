@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import time
 from collections import Counter
 from pathlib import Path
 
 from tests.e2e.test_model_run import ENVIRON, model_server, stage_file, stats, write_recipe
-from tests.support.cli import SAMPLE, run_cli
+from tests.support.cli import SAMPLE, command, run_cli
 
 CARELESS = ("--answer", "tests.support.keyinfo_answers:careless")
 
@@ -41,6 +45,34 @@ def test_follow_up_gains_in_every_round_and_costs_nothing_again(tmp_path: Path) 
     with (tmp_path / "run/exports/questions.csv").open(newline="") as file:
         grades = Counter(row["quality"] for row in csv.DictReader(file))
     assert grades["A"] > 10 * grades["C"]
+
+
+def test_a_follow_up_that_was_killed_gives_the_same_bytes_and_asks_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    with model_server(*CARELESS, "--latency", "0.02") as url:
+        recipe = write_recipe(tmp_path / "r.yaml", url, concurrency=8)
+        words = ("run", recipe, "--input", SAMPLE, "--run-dir")
+        whole = run_cli(*words, tmp_path / "whole", environ=ENVIRON)
+        assert whole.returncode == 1, whole.stderr
+        needed = stats(url)["requests"]
+        keyinfo = run_cli(*words, tmp_path / "run", "--until", "keyinfo", environ=ENVIRON)
+        assert keyinfo.returncode == 1, keyinfo.stderr
+        process = subprocess.Popen(
+            command(*words, tmp_path / "run"),
+            env={**os.environ, **ENVIRON},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 20
+        while stats(url)["requests"] < needed * 1.6 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert run_cli(*words, tmp_path / "run", environ=ENVIRON).returncode == 1
+        assert stats(url)["requests"] <= 2 * needed + 16  # what was under way at the kill
+    for name in ("stages/followup/records.jsonl", "exports/questions.csv"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_gold_keyinfo_becomes_training_files_without_excluded_studies(tmp_path: Path) -> None:
