@@ -22,7 +22,7 @@ def goes_on(rulebook: Rulebook, sentence: str, before: Mention) -> Mention | Non
     """
     if before.status not in ("present", "uncertain") or not _refers(rulebook, sentence):
         return None
-    tokens, _ = sentence_words(rulebook, lower(sentence))
+    tokens, _ = sentence_words(rulebook, rulebook.readable(sentence))
     groups = clauses(scan(rulebook, tokens))
     if not groups:
         return None

@@ -12,7 +12,6 @@ from pipeline.clinical.labels import label_mentions
 from pipeline.clinical.mentions import Mention, sentence_words
 from pipeline.clinical.phrases import Phrase, clauses, scan
 from pipeline.clinical.rulebook import Entry, Rulebook, load_rulebook
-from pipeline.clinical.sentences import lower
 from pipeline.core.hashing import canonical_json
 
 
@@ -73,7 +72,7 @@ def explain_text(text: str, root: Path | None = None) -> str:
 
 
 def _clauses(rulebook: Rulebook, sentence: str) -> Iterator[tuple[ExplainedPhrase, ...]]:
-    tokens, _ = sentence_words(rulebook, lower(sentence))
+    tokens, _ = sentence_words(rulebook, rulebook.readable(sentence))
     for clause in clauses(scan(rulebook, tokens)):
         assert_clause(clause)
         yield tuple(_explained(phrase) for phrase in clause)

@@ -15,7 +15,7 @@ from pipeline.clinical.normality import denied_by_normality
 from pipeline.clinical.phrases import Part, Phrase, clauses, scan
 from pipeline.clinical.places import places_text
 from pipeline.clinical.rulebook import Composition, Entry, Rulebook
-from pipeline.clinical.sentences import lower, word_starts, words
+from pipeline.clinical.sentences import word_starts, words
 from pipeline.clinical.sharing import share
 
 _STEM = 5  # letters that words of one root share: calcified, calcification
@@ -53,7 +53,7 @@ class Mention(NamedTuple):
 
 def read_sentence(rulebook: Rulebook, sentence: str) -> tuple[Mention, ...]:
     """All mentions of a sentence, in the order of the text; spans count from its start."""
-    lowered = lower(sentence)
+    lowered = rulebook.readable(sentence)
     tokens, kept = sentence_words(rulebook, lowered)
     starts: list[int] = []
     by_name = rulebook.lexicon.by_name

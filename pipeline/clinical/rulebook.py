@@ -4,7 +4,8 @@ All rules are rows of CSV files in a library folder, so that another language or
 another folder: findings, sites, degrees and kinds (the lexicon), ``triggers.csv`` (negation,
 doubt, normality, change and the words between phrases), ``state_lib.csv`` with
 ``composition_lib.csv`` (anatomy plus state, such as *heart* + *enlarged*) and ``implied_lib.csv``
-(what a wording says besides its name, such as the side of *levoscoliosis*).
+(what a wording says besides its name, such as the side of *levoscoliosis*). ``variant_lib.csv``
+is optional: characters that stand for others (traditional Chinese).
 """
 
 from __future__ import annotations
@@ -95,7 +96,8 @@ class Rulebook:
     skip the look-up for other words; ``fillers`` are words without any weight (*grossly*);
     ``anaphors`` begin a sentence that goes on about the finding before (*the appearance*);
     ``denials`` maps a region to the finding that *normal* denies there; ``qualifiers`` gives what
-    a trigger limits its denial to (*no significant*).
+    a trigger limits its denial to (*no significant*); ``variants`` maps characters to those the
+    rules are written in (traditional to simplified Chinese).
     """
 
     lexicon: Lexicon
@@ -106,6 +108,12 @@ class Rulebook:
     anaphors: tuple[str, ...]
     denials: Mapping[str, str]
     qualifiers: Mapping[str, str]
+    variants: Mapping[int, str]
+
+    def readable(self, text: str) -> str:
+        """The text in lower case and the rules' own characters, of the same length."""
+        lowered = lower(text)
+        return lowered.translate(self.variants) if self.variants else lowered
 
 
 @cache
@@ -144,6 +152,7 @@ def load_rulebook(root: Path | None = None) -> Rulebook:
         qualifiers=MappingProxyType(
             {p: value for p, e in table.items() if (value := e.roles.get("negation"))}
         ),
+        variants=MappingProxyType(dict(_variants(root / "variant_lib.csv"))),
     )
 
 
@@ -288,6 +297,16 @@ def _add_implied(table: dict[str, Entry], lexicon: Lexicon, path: Path) -> None:
             site = lexicon.sites.get(row["location"])
             implied = Entry(phrase, site=site, level=row["level"], kind=row["type"])
             entry.inner = (*entry.inner, implied)
+
+
+def _variants(path: Path) -> Iterator[tuple[int, str]]:
+    """Characters of the optional file, each with the one that stands for it."""
+    if not path.is_file():
+        return
+    for row in read_rows(path, ("character", "standard")):
+        if len(row["character"]) != 1 or len(row["standard"]) != 1:
+            raise ConfigError(f"{path}: a row does not map one character to one")
+        yield ord(row["character"]), row["standard"]
 
 
 def _compositions(lexicon: Lexicon, path: Path) -> Iterator[tuple[tuple[str, str], Composition]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pipeline.clinical.explain import explain, explain_text
+from pipeline.clinical.extract import extract_keyinfo, read_report
 
 
 def test_what_decided_a_status_is_shown() -> None:
@@ -31,3 +34,20 @@ def test_sections_that_are_passed_over_are_not_explained() -> None:
 def test_nothing_to_explain() -> None:
     assert explain("") == ()
     assert explain_text("").startswith("labels     Normal")
+
+
+@pytest.mark.parametrize(
+    ("text", "qualifier"),
+    [
+        ("No large effusion.", "large"),
+        ("No focal consolidation.", "focal"),
+        ("No acute displaced rib fracture.", "acute displaced"),
+        ("No significant effusion.", "significant"),
+        ("No effusion.", ""),
+    ],
+)
+def test_what_a_denial_is_limited_to_is_shown(text: str, qualifier: str) -> None:
+    (mention,) = read_report(text).mentions
+    assert (mention.status, mention.qualifier) == ("absent", qualifier)
+    assert ("denied only if" in explain_text(text)) == bool(qualifier)
+    assert extract_keyinfo(text)["no_entity"] == [mention.name]

@@ -72,3 +72,9 @@ def test_labels_of_public_reports() -> None:
         wrong_normal += bool(row["normal"] and found)
     assert 2 * right / (2 * right + false + missed) > 0.95
     assert wrong_normal / normal < 0.01
+
+
+def test_findings_outside_the_chest_are_none_of_the_classes() -> None:
+    text = "Large mass in the liver. Opacity in the left upper quadrant. Fracture of the femur."
+    assert label_report(text).labels == ("Normal",)
+    assert label_report("Nodule in the lung base and liver.").labels == ("Lung Lesion",)

@@ -29,3 +29,10 @@ def test_a_report_gives_keyinfo_and_labels() -> None:
     assert record["entity"]["胸腔积液"] == {"location": "右侧", "level": "少量", "type": None}
     assert record["no_entity"] == ["气胸"]
     assert label_report(text, ROOT).labels == ("Cardiomegaly", "Pleural Effusion")
+
+
+def test_traditional_characters_keep_their_places_in_the_text() -> None:
+    text = "右側胸腔積液。"
+    (mention,) = read_report(text, ROOT).mentions
+    assert text[slice(*mention.span)] == "胸腔積液"
+    assert mention.name == "胸腔积液"
