@@ -64,7 +64,7 @@ def _from_sheet(sheet: Sheet, options: ColumnOptions) -> list[LabelTable]:
     at = {name: index for index, name in enumerate(sheet.header)}
     head = list(islice(sheet.rows, _LOOKED_AT))
     _refuse_unknown_classes(columns, at, head, where)
-    tally = Tally(where, columns, tuple(dict.fromkeys(columns.classes.values())) or CLASSES)
+    tally = Tally(where, columns, _classes(columns, options))
     places = [(at[column], column) for column in columns.classes]
     study, patient = at[columns.study], at.get(columns.patient, -1)
     annotator = at.get(columns.annotator, -1)
@@ -105,7 +105,7 @@ def _from_objects(path: Path, options: ColumnOptions, reader: str) -> list[Label
     as_text = [(line, [_text(row.get(name)) for name in names]) for line, row in head]
     places = {name: index for index, name in enumerate(names)}
     _refuse_unknown_classes(columns, places, as_text, where)
-    tally = Tally(where, columns, tuple(dict.fromkeys(columns.classes.values())) or CLASSES)
+    tally = Tally(where, columns, _classes(columns, options))
     for line, row in _chained(head, rows):
         if row.get("scorable") is False:
             tally.not_scorable += 1
@@ -121,6 +121,13 @@ def _from_objects(path: Path, options: ColumnOptions, reader: str) -> list[Label
         patient, annotator = row.get(columns.patient), row.get(columns.annotator)
         tally.add(line, _text(row.get(columns.study)), cells, _text(patient), _text(annotator))
     return tally.tables()
+
+
+def _classes(columns: Columns, options: ColumnOptions) -> tuple[str, ...]:
+    """The classes of a file: those with a column, or where it holds lists all 13."""
+    return tuple(columns.classes.values()) or tuple(
+        name for name in CLASSES if name not in options.ignored
+    )
 
 
 def _of_reader(row: dict[str, Any], reader: str, where: str) -> dict[str, Any]:
@@ -159,7 +166,7 @@ def _from_lists(
     lists: Mapping[str, list[str]], columns: Columns, options: ColumnOptions, where: str
 ) -> list[int]:
     """Cells of one study; of several lists that name a class the first in `LISTS` counts."""
-    cells = dict.fromkeys(CLASSES, BLANK)
+    cells = dict.fromkeys(_classes(columns, options), BLANK)
     for column, value in columns.lists.items():
         for entry in lists[column]:
             name = options.name_of(entry)

@@ -138,6 +138,12 @@ def test_an_unknown_class_can_be_named_or_left_out(tmp_path: Path) -> None:
     assert read_labels(path, ColumnOptions(ignored=frozenset({"Efusion"})))[0].classes == ("Edema",)
 
 
+def test_a_class_can_be_left_out_of_lists(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "g.csv", ["study_id", "labels"], [["1", "Edema;Fracture"]])
+    (table,) = read_labels(path, ColumnOptions(ignored=frozenset({"Edema"})))
+    assert "Edema" not in table.classes and len(table.classes) == 12
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
