@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.clinical.lexicon import CLASSES, load_lexicon, normalise, plural
+from pipeline.clinical.lexicon import CLASSES, load_lexicon, normalise, plural, read_rows
 from pipeline.clinical.rulebook import load_rulebook
 from pipeline.core.errors import ConfigError
 from pipeline.core.resources import resource_path
@@ -111,3 +111,9 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
     (root / "level_lib.csv").write_text("level,rank\nmild,1\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="canonical"):
         load_lexicon(root)
+
+
+@pytest.mark.parametrize("folder", [(), ("zh",)])
+def test_every_degree_has_one_rank(folder: tuple[str, ...]) -> None:
+    rows = list(read_rows(resource_path("libs", *folder, "level_lib.csv"), ("canonical", "rank")))
+    assert len({(r["canonical"], r["rank"]) for r in rows}) == len({r["canonical"] for r in rows})
