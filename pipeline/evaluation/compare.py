@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.evaluation.labels import LabelOptions, LabelScore
-from pipeline.evaluation.resample import Interval, bootstrap, interval, swapped
+from pipeline.evaluation.resample import Interval, interval, swapped
 from pipeline.evaluation.scores import FN, TP, Floats, averages
 
 COMPARED = ("micro f1", "macro f1", "macro, classes in gold f1")
@@ -79,11 +79,7 @@ def compare(first: LabelScore, second: LabelScore, options: LabelOptions) -> Com
     totals_a, totals_b = first.sums.sum(axis=0), second.sums.sum(axis=0)
     in_gold = (totals_a[:, TP] + totals_a[:, FN]) > 0
     observed = _differences(totals_a, totals_b, in_gold)
-    drawn = _differences(
-        bootstrap(first.sums, options.replicates, options.seed),
-        bootstrap(second.sums, options.replicates, options.seed),
-        in_gold,
-    )
+    drawn = _differences(first.draws, second.draws, in_gold)
     change = swapped(second.sums - first.sums, options.replicates, options.seed + 1)
     null = _differences(totals_a + change, totals_b - change, in_gold)
     return Comparison(

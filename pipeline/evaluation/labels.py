@@ -96,6 +96,9 @@ class LabelScore:
         missing: gold studies without prediction.
         extra: predicted studies that gold lacks; they are not scored.
         sums: counts per patient, class and kind, for paired tests.
+        draws: counts of the bootstrap samples; the same patients for every file of one evaluation.
+        right: studies by classes, where the prediction is right.
+        counted: likewise, which cells count.
     """
 
     name: str
@@ -106,6 +109,7 @@ class LabelScore:
     missing: tuple[str, ...]
     extra: int
     sums: Floats = field(repr=False)
+    draws: Floats = field(repr=False)
     right: NDArray[np.bool_] = field(repr=False)
     counted: NDArray[np.bool_] = field(repr=False)
 
@@ -181,6 +185,7 @@ def score_labels(
         missing=tuple(study for study, there in zip(gold.ids, has, strict=True) if not there),
         extra=len(prediction.ids) - int(has.sum()),
         sums=sums,
+        draws=draws,
         right=right,
         counted=counts,
     )
