@@ -65,8 +65,11 @@ def scan(rulebook: Rulebook, tokens: list[str]) -> list[Phrase]:
     while index < count:
         token = tokens[index]
         entry: Entry | None = None
-        if token in tree:
-            entry, end = match(tree, tokens, index)
+        node = tree.get(token)
+        if node is not None:
+            entry, end = node[0], index + 1
+            if node[1] is not None:
+                entry, end = match(tree, tokens, index)
         elif not token.isalpha() or token in ORDINALS:
             entry, end = _numbers(tokens, index, distances)
         if entry is None:

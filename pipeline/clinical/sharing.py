@@ -18,6 +18,7 @@ def share(rulebook: Rulebook, clause: list[Phrase], drafts: list[Draft]) -> None
     if len(drafts) == 1 and drafts[0].found.placed:
         return
     lexicon = rulebook.lexicon
+    sited = any([p.site for p in clause]) or any([d.found.places for d in drafts])
 
     def area(draft: Draft) -> str:
         finding = lexicon.by_name.get(draft.name)
@@ -44,7 +45,7 @@ def share(rulebook: Rulebook, clause: list[Phrase], drafts: list[Draft]) -> None
             if "or" in roles and not found.levels and not found.change:
                 found.levels = before.found.levels
                 found.kinds = found.kinds or before.found.kinds
-        if found.placed or whole(draft):
+        if not sited or found.placed or whole(draft):
             continue
         for other in reversed(drafts[:at]):
             if other.status == "absent" or not other.found.placed or whole(other):
