@@ -92,6 +92,7 @@ def gather(clause: list[Phrase], index: int, core: Part, group: str) -> Found:
         from_left(clause, index, found)
     if index + 1 < len(clause) and parts[-1] is (after[-1] if after else core):
         from_right(clause, index, found)
+    found.attached = found.attached or any([p.entry.site is not None for p in after])
     if index and not (told or found.attached or (found.placed and not inner)):
         _from_subject(clause, index, found, group)
     return found

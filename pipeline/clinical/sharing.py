@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pipeline.clinical.attributes import Found
 from pipeline.clinical.drafts import CLEAR, Draft
-from pipeline.clinical.phrases import Phrase
+from pipeline.clinical.phrases import Part, Phrase
 from pipeline.clinical.rulebook import Rulebook
 
 _EXPLAINING = frozenset({"link", "probable", "probable_after", "verb"})
@@ -45,13 +46,16 @@ def share(rulebook: Rulebook, clause: list[Phrase], drafts: list[Draft]) -> None
             if "or" in roles and not found.levels and not found.change:
                 found.levels = before.found.levels
                 found.kinds = found.kinds or before.found.kinds
-        if not sited or found.placed or whole(draft):
+        aspect = _aspect(found)
+        if not sited or (found.placed and not aspect) or whole(draft):
             continue
         for other in reversed(drafts[:at]):
-            if other.status == "absent" or not other.found.placed or whole(other):
+            if other.status == "absent" or not other.found.placed:
+                continue
+            if whole(other) and not (other is before and "and" in roles):
                 continue
             if area(other) == area(draft) or ("link" in roles and area(other) == "any"):
-                found.places = other.found.places
+                found.places = [[*aspect, *group] for group in other.found.places]
                 break
         if not found.placed and at + 1 < len(drafts):
             other = drafts[at + 1]
@@ -59,6 +63,14 @@ def share(rulebook: Rulebook, clause: list[Phrase], drafts: list[Draft]) -> None
                 found.places = other.found.places
         if not found.placed:
             _usual_site(rulebook, clause, draft)
+
+
+def _aspect(found: Found) -> list[Part]:
+    """The parts of a place that is a mere aspect of another (*anterior* osteophytes), or none."""
+    if len(found.places) != 1:
+        return []
+    sites = [p.entry.site for p in found.places[0] if p.entry.site is not None]
+    return found.places[0] if all(site.region == "position" for site in sites) else []
 
 
 def _doubt_diagnoses(rulebook: Rulebook, *alternatives: Draft) -> None:
