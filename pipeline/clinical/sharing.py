@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pipeline.clinical.attributes import Found
 from pipeline.clinical.drafts import CLEAR, Draft
+from pipeline.clinical.lexicon import Lexicon
 from pipeline.clinical.phrases import Part, Phrase
 from pipeline.clinical.rulebook import Rulebook
 
+_DEGREES = frozenset({"minimal", "mild", "slight", "moderate", "marked", "severe", "extensive"})
+_SHADOWS = frozenset({"Lung Opacity", "Lung Lesion"})
 _EXPLAINING = frozenset({"link", "probable", "probable_after", "verb"})
 
 
@@ -14,7 +17,8 @@ def share(rulebook: Rulebook, clause: list[Phrase], drafts: list[Draft]) -> None
     """Findings that are listed or linked with another share its attributes when they have none.
 
     *Small left effusion and atelectasis* share the place; *mild atelectasis or scarring* are
-    readings of one thing and share all; what turns out to be *artifact* is no finding.
+    readings of one thing and share all, *mild atelectasis and scarring* the degree (amounts such
+    as *small* belong to the first alone); what turns out to be *artifact* is no finding.
     """
     if len(drafts) == 1 and drafts[0].found.placed:
         return
@@ -46,6 +50,12 @@ def share(rulebook: Rulebook, clause: list[Phrase], drafts: list[Draft]) -> None
             if "or" in roles and not found.levels and not found.change:
                 found.levels = before.found.levels
                 found.kinds = found.kinds or before.found.kinds
+            if "link" in roles and not found.levels and _is_reading(lexicon, before, draft):
+                found.levels = before.found.levels
+            if roles.keys() == {"and"} and not (found.levels or found.change or found.kinds):
+                same = lexicon.by_name[before.name].location == lexicon.by_name[draft.name].location
+                if same and before.status == draft.status:
+                    found.levels = [v for v in before.found.levels if v in _DEGREES]
         aspect = _aspect(found)
         if not sited or (found.placed and not aspect) or whole(draft):
             continue
@@ -63,6 +73,12 @@ def share(rulebook: Rulebook, clause: list[Phrase], drafts: list[Draft]) -> None
                 found.places = other.found.places
         if not found.placed:
             _usual_site(rulebook, clause, draft)
+
+
+def _is_reading(lexicon: Lexicon, seen: Draft, named: Draft) -> bool:
+    """*Minimal opacity consistent with atelectasis*: one thing, first seen and then named."""
+    shadow = not _SHADOWS.isdisjoint(lexicon.by_name[seen.name].classes)
+    return shadow and seen.status != "absent" and lexicon.by_name[named.name].kind == "finding"
 
 
 def _aspect(found: Found) -> list[Part]:
