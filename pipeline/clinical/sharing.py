@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pipeline.clinical.attributes import Found
 from pipeline.clinical.drafts import CLEAR, Draft
 from pipeline.clinical.lexicon import Lexicon
@@ -40,24 +42,19 @@ def share(rulebook: Rulebook, clause: list[Phrase], drafts: list[Draft]) -> None
         found = draft.found
         before = drafts[at - 1] if at else None
         if before is not None and before.name != CLEAR and before.phrase < draft.phrase:
-            shadow = lexicon.by_name[draft.name].kind == "artifact" and not (
-                _EXPLAINING.isdisjoint(roles)
-            )
-            if shadow and draft.status == before.status == "present":
-                before.status, before.trigger = "hypothetical", draft.name
+            _explain_away(lexicon, before, draft, roles)
             if "or" in roles:
                 _doubt_diagnoses(rulebook, before, draft)
-            if "or" in roles and not found.levels and not found.change:
-                found.levels = before.found.levels
-                found.kinds = found.kinds or before.found.kinds
-            if "link" in roles and not found.levels and _is_reading(lexicon, before, draft):
-                found.levels = before.found.levels
-            if roles.keys() == {"and"} and not (found.levels or found.change or found.kinds):
-                same = lexicon.by_name[before.name].location == lexicon.by_name[draft.name].location
-                if same and before.status == draft.status:
-                    found.levels = [v for v in before.found.levels if v in _DEGREES]
+            _share_degree(lexicon, before, draft, roles)
+        if not sited:
+            continue
+        after = drafts[at + 1] if at + 1 < len(drafts) else None
+        if whole(draft):
+            if after is not None and not found.placed and _listed(lexicon, draft, after, clause):
+                found.places = after.found.places
+            continue
         aspect = _aspect(found)
-        if not sited or (found.placed and not aspect) or whole(draft):
+        if found.placed and not aspect:
             continue
         for other in reversed(drafts[:at]):
             if other.status == "absent" or not other.found.placed:
@@ -67,12 +64,45 @@ def share(rulebook: Rulebook, clause: list[Phrase], drafts: list[Draft]) -> None
             if area(other) == area(draft) or ("link" in roles and area(other) == "any"):
                 found.places = [[*aspect, *group] for group in other.found.places]
                 break
-        if not found.placed and at + 1 < len(drafts):
-            other = drafts[at + 1]
-            if other.found.attached and area(other) == area(draft):
-                found.places = other.found.places
+        attached = after is not None and after.found.attached and area(after) == area(draft)
+        if after is not None and attached and not found.placed:
+            found.places = after.found.places
         if not found.placed:
             _usual_site(rulebook, clause, draft)
+
+
+def _explain_away(lexicon: Lexicon, before: Draft, draft: Draft, roles: Mapping[str, str]) -> None:
+    """*Nodular density, likely a nipple shadow*: what turns out to be an artifact is no finding."""
+    shadow = lexicon.by_name[draft.name].kind == "artifact" and not _EXPLAINING.isdisjoint(roles)
+    if shadow and draft.status == before.status == "present":
+        before.status, before.trigger = "hypothetical", draft.name
+
+
+def _share_degree(lexicon: Lexicon, before: Draft, draft: Draft, roles: Mapping[str, str]) -> None:
+    """Gives a finding the degree of the one before it, if they are one thing or listed."""
+    found = draft.found
+    if found.levels:
+        return
+    if "or" in roles:
+        if not found.change:
+            found.levels = before.found.levels
+            found.kinds = found.kinds or before.found.kinds
+    elif "link" in roles:
+        if _is_reading(lexicon, before, draft):
+            found.levels = before.found.levels
+    elif roles.keys() == {"and"} and before.status == draft.status:
+        same = lexicon.by_name[before.name].location == lexicon.by_name[draft.name].location
+        if same and not (found.change or found.kinds):
+            found.levels = [level for level in before.found.levels if level in _DEGREES]
+
+
+def _listed(lexicon: Lexicon, draft: Draft, after: Draft, clause: list[Phrase]) -> bool:
+    """*Emphysema and fibrosis in the upper lobes*: a disease of both lungs, placed with another."""
+    joins = clause[after.phrase].roles.keys()
+    disease = lexicon.by_name[draft.name].kind == "disease" and after.name != CLEAR
+    if not disease or not (joins == {"and"} or joins == {"or"}) or not after.found.attached:
+        return False
+    return lexicon.by_name[after.name].location in ("lung", "lungs")
 
 
 def _is_reading(lexicon: Lexicon, seen: Draft, named: Draft) -> bool:
