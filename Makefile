@@ -7,7 +7,7 @@ RUN_DIR ?= runs/sample
 INPUT ?= data
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all quick format-check lint types imports tests docs-check wheel-smoke format clean
+.PHONY: help run test test-all browser quick format-check lint types imports tests docs-check wheel-smoke format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,7 +23,7 @@ $(VENV)/.core: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.core
-	$(PIP) install -e ".[azure,parquet]" --group dev
+	$(PIP) install -e ".[azure,dicom,parquet]" --group dev
 	@touch $@
 
 $(VENV)/.heavy: pyproject.toml $(VENV)/.dev
@@ -35,8 +35,14 @@ run: $(VENV)/.core  ## Run recipe medical-cxr-vqa with rules on the sample repor
 
 test: $(VENV)/.dev format-check lint types imports tests docs-check wheel-smoke  ## Pass every check that installs in a minute or two
 
-test-all: $(VENV)/.heavy  ## After make test: the tests that need gigabytes (torch, a model server)
-	$(BIN)/python -m pytest -q -m heavy
+test-all: $(VENV)/.heavy browser  ## After make test: the tests that need gigabytes (torch, a model server, gradio, a browser)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m heavy
+
+browser:  # Debian's chromium, with fonts for Chinese pages; other systems bring their own
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update && \
+	    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium fonts-noto-cjk >/dev/null; } || \
+	  { echo "The browser tests need chromium: install it (Debian: apt-get install chromium fonts-noto-cjk)"; exit 1; }
 
 quick: $(VENV)/.dev  ## Lint, types and the tests of what changed last failed first
 	$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/python -m pytest -x -m "not heavy" tests

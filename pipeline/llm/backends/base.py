@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -58,6 +59,10 @@ class Attempt:
     reply: Reply | None = None
     fault: Fault | None = None
     headers: RateHeaders | None = None
+
+
+Listen = Callable[[str], None]
+"""Takes the next piece of an answer as it is made, for somebody who reads along."""
 
 
 class Backend(Protocol):

@@ -1,0 +1,1 @@
+"""Fine-tuning a local model on an exported set, merging, configurations for other trainers."""

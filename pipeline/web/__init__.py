@@ -1,0 +1,1 @@
+"""Web pages: chat and review. They bind to loopback and load nothing from elsewhere."""
