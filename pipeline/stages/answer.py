@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from pipeline.core.records import Record
 from pipeline.llm.types import Ask, Outcome, Request
 from pipeline.prompting.families import load_family
 from pipeline.prompting.template import load_template
-from pipeline.stages.base import RecordStage, Reject, Result, StageParams
-
-VARIABLES = frozenset({"report", "instruction", "family", "guidance", "language", "max_words"})
-"""What the template of this stage is given."""
+from pipeline.stages.base import RecordStage, Reject, Result
+from pipeline.stages.prompted import PromptParams
 
 
-class AnswerParams(StageParams):
-    """Parameters of the answer stage.
+class AnswerParams(PromptParams):
+    """Parameters of the answer stage."""
 
-    Attributes:
-        prompt: name of the template in ``prompts/``, or the path of one.
-        max_tokens: limit of the reply.
-        temperature: 0 for the most likely answer.
-    """
+    variables = frozenset({"report", "instruction", "family", "guidance", "language", "max_words"})
 
     prompt: str = "answers"
     max_tokens: int = Field(default=400, ge=1)
-    temperature: float = Field(default=0.0, ge=0)
-
-    @field_validator("prompt")
-    @classmethod
-    def _fits(cls, value: str) -> str:
-        load_template(value).require(VARIABLES)
-        return value
-
-    def files(self) -> tuple[str, ...]:
-        """The template, if it is the user's."""
-        return (self.prompt,) if self.prompt.endswith(".md") else ()
 
 
 class Answer(RecordStage[AnswerParams]):

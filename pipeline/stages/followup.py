@@ -21,22 +21,22 @@ from pipeline.core.records import Record
 from pipeline.llm.types import Ask, Deferred, Outcome, Request
 from pipeline.prompting.template import load_template
 from pipeline.stages.base import LibsParams, RecordStage, Result
+from pipeline.stages.prompted import PromptParams
 
 
-class FollowupParams(LibsParams):
+class FollowupParams(PromptParams, LibsParams):
     """Parameters of the follow-up stage.
 
     Attributes:
-        prompt: name of the template in ``prompts/``, or path of one.
         rounds: most rounds for a record; 0 asks nothing.
         questions: most questions of a round; the rest waits for the next one.
         kinds: discrepancies that are asked about.
         quoted: an answer counts only if the words it quotes stand in the report.
-        max_tokens: limit of the reply.
-        temperature: 0 for the most likely answer.
         attempts: how often a reply that cannot be read is asked for again.
         structured: ask the server to follow the JSON schema of an answer.
     """
+
+    variables = frozenset({"report", "keyinfo", "question"})
 
     prompt: str = "followup"
     rounds: int = Field(default=2, ge=0)
@@ -44,13 +44,8 @@ class FollowupParams(LibsParams):
     kinds: tuple[Literal["missing", "negation", "status", "attribute", "unsupported"], ...] = KINDS
     quoted: bool = True
     max_tokens: int = Field(default=300, ge=1)
-    temperature: float = Field(default=0.0, ge=0)
     attempts: int = Field(default=2, ge=1)
     structured: bool = True
-
-    def files(self) -> tuple[str, ...]:
-        """The libraries, and a template of the user's."""
-        return (*super().files(), *([self.prompt] if self.prompt.endswith(".md") else []))
 
 
 ROUND_COUNTS = ("asked", "answered", "changed", "gained", "lost", "not_quoted", "unreadable")

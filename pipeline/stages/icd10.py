@@ -10,29 +10,27 @@ from pipeline.clinical.label_examples import draw_examples
 from pipeline.core.records import Record, identity
 from pipeline.llm.types import Ask, Request
 from pipeline.prompting.template import load_template
-from pipeline.stages.base import RecordStage, Reject, Result, StageParams
+from pipeline.stages.base import RecordStage, Reject, Result
+from pipeline.stages.prompted import PromptParams
 from pipeline.stages.structured import ask_until_read
 
 
-class Icd10Params(StageParams):
+class Icd10Params(PromptParams):
     """Parameters of the ICD-10 stage.
 
     Attributes:
         hedges: keep what is only suspected as well, with ``certain`` false.
-        prompt: name of the template in ``prompts/``.
         examples: number of worked examples in the prompt.
         seed: seed of their draw.
-        max_tokens: limit of the reply.
-        temperature: 0 for the most likely reading.
         attempts: how often a reply that cannot be used is asked for again.
     """
+
+    variables = frozenset({"report", "examples", "hedges"})
 
     hedges: bool = False
     prompt: str = "icd10"
     examples: int = Field(default=3, ge=0)
     seed: int = 0
-    max_tokens: int = Field(default=1024, ge=1)
-    temperature: float = Field(default=0.0, ge=0)
     attempts: int = Field(default=2, ge=1)
 
 

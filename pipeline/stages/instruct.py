@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from pipeline.core.records import Record
 from pipeline.llm.types import Ask, Outcome, Request
 from pipeline.prompting.families import load_family
 from pipeline.prompting.template import load_template
-from pipeline.stages.base import RecordStage, Reject, Result, StageParams
-
-VARIABLES = frozenset({"report", "family", "guidance", "language", "examples"})
-"""What the template of this stage is given."""
+from pipeline.stages.base import RecordStage, Reject, Result
+from pipeline.stages.prompted import PromptParams
 
 
-class InstructParams(StageParams):
+class InstructParams(PromptParams):
     """Parameters of the instruction stage.
 
     Attributes:
         wave: the wave whose tasks are asked for; other rows are passed on.
-        prompt: name of the template in ``prompts/``, or the path of one.
-        max_tokens: limit of the reply.
         temperature: above 0, so that instructions differ.
         attempts: how often a reply without a text is asked for again.
     """
+
+    variables = frozenset({"report", "family", "guidance", "language", "examples"})
 
     wave: int = Field(default=1, ge=1)
     prompt: str = "instructions"
     max_tokens: int = Field(default=200, ge=1)
     temperature: float = Field(default=0.7, ge=0)
     attempts: int = Field(default=2, ge=1)
-
-    @field_validator("prompt")
-    @classmethod
-    def _fits(cls, value: str) -> str:
-        load_template(value).require(VARIABLES)
-        return value
-
-    def files(self) -> tuple[str, ...]:
-        """The template, if it is the user's."""
-        return (self.prompt,) if self.prompt.endswith(".md") else ()
 
 
 class Instruct(RecordStage[InstructParams]):

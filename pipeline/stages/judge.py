@@ -12,28 +12,25 @@ from pipeline.core.errors import DataError
 from pipeline.core.records import Record, root_id
 from pipeline.llm.types import Ask, Request
 from pipeline.prompting.template import load_template
-from pipeline.stages.base import RecordStage, Reject, Result, StageParams
+from pipeline.stages.base import RecordStage, Reject, Result
+from pipeline.stages.prompted import PromptParams
 from pipeline.stages.structured import ask_until_read
 
 ANSWER = "answer_"
 """Answers to judge stand in the fields ``answer_SYSTEM``."""
 
 
-class JudgeParams(StageParams):
+class JudgeParams(PromptParams):
     """Parameters of both judging stages.
 
     Attributes:
-        prompt: name of the template; "" takes the stage's own.
         criteria: what is judged.
-        max_tokens: limit of the reply.
-        temperature: 0 for the most likely verdict.
         attempts: how often a reply that cannot be read is asked for again.
     """
 
     prompt: str = ""
     criteria: tuple[str, ...] = CRITERIA
     max_tokens: int = Field(default=400, ge=1)
-    temperature: float = Field(default=0.0, ge=0)
     attempts: int = Field(default=3, ge=1)
 
     @field_validator("criteria")

@@ -11,35 +11,31 @@ from pipeline.clinical.reply import parse_keyinfo_reply
 from pipeline.core.records import Record, identity
 from pipeline.llm.types import Ask, Outcome, Request
 from pipeline.prompting.template import load_template
-from pipeline.stages.base import RecordStage, Reject, Result, StageParams
+from pipeline.stages.base import RecordStage, Reject, Result
+from pipeline.stages.prompted import PromptParams
 
 RULES = "rules"
 """The model name under which the rules answer."""
 
 
-class KeyInfoParams(StageParams):
+class KeyInfoParams(PromptParams):
     """Parameters of the KeyInfo stage.
 
     Attributes:
-        prompt: name of the template in ``prompts/``, or path of one. ``keyinfo-short`` is for a
-            model fine-tuned on samples of the stage ``keyinfo-samples``.
+        prompt: ``keyinfo-short`` is for a model fine-tuned on samples of the stage
+            ``keyinfo-samples``.
         max_tokens: limit of the reply; about the 99th percentile of real replies.
         most_tokens: where a reply was cut, it is asked for again with twice the limit, up to this.
-        temperature: 0 for the most likely reading.
         attempts: how often a record is asked for, if its reply is cut or cannot be read.
         structured: ask the server to follow the JSON schema of KeyInfo.
     """
 
+    variables = frozenset({"report"})
+
     prompt: str = "keyinfo"
-    max_tokens: int = Field(default=1024, ge=1)
     most_tokens: int = Field(default=4096, ge=1)
-    temperature: float = Field(default=0.0, ge=0)
     attempts: int = Field(default=3, ge=1)
     structured: bool = True
-
-    def files(self) -> tuple[str, ...]:
-        """A template of the user's."""
-        return (self.prompt,) if self.prompt.endswith(".md") else ()
 
 
 class KeyInfo(RecordStage[KeyInfoParams]):

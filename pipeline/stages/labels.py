@@ -16,6 +16,7 @@ from pipeline.core.records import Record, identity
 from pipeline.llm.types import Ask, Reply, Request
 from pipeline.prompting.template import load_template
 from pipeline.stages.base import RecordStage, Reject, Result, StageParams
+from pipeline.stages.prompted import PromptParams
 from pipeline.stages.structured import ask_until_read
 
 
@@ -29,28 +30,25 @@ class RuleLabelParams(StageParams):
     reader: str = Field(default="rules", min_length=1)
 
 
-class LabelParams(StageParams):
+class LabelParams(PromptParams):
     """Parameters of the label stage.
 
     Attributes:
         reader: the name under which ``readers`` keeps the labels; each stage needs its own.
-        prompt: name of the template in ``prompts/``.
         examples: number of worked examples in the prompt.
         seed: seed of their draw.
         evidence: what happens to a reply whose sentences do not stand in the report: ``flag`` lists
             the classes in ``unsupported``, ``reject`` asks again and then rejects.
-        max_tokens: limit of the reply.
-        temperature: 0 for the most likely reading.
         attempts: how often a reply that cannot be used is asked for again.
     """
+
+    variables = frozenset({"report", "examples", "classes"})
 
     reader: str = Field(default="model", min_length=1)
     prompt: str = "labels"
     examples: int = Field(default=3, ge=0)
     seed: int = 0
     evidence: Literal["flag", "reject"] = "flag"
-    max_tokens: int = Field(default=1024, ge=1)
-    temperature: float = Field(default=0.0, ge=0)
     attempts: int = Field(default=2, ge=1)
 
 
