@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
-from pydantic import Field
-
-from pipeline.clinical.questions import TYPES, QuestionGenerator, QuestionOptions
-from pipeline.clinical.questions.options import DEFAULT_KEEP
+from pipeline.clinical.questions import QuestionGenerator, QuestionOptions
 from pipeline.clinical.questions.regions import load_regions
 from pipeline.clinical.userlibs import POSITION_CHANGE, POSTLOCATION, load_user_libs
 from pipeline.core.records import Record
@@ -16,29 +12,14 @@ from pipeline.llm.types import Ask
 from pipeline.stages.base import LibsParams, RecordStage, Reject, Result
 
 
-class QuestionParams(LibsParams):
-    """Parameters of the question stage: the options of ``QuestionOptions``, seed and libraries.
+class QuestionParams(QuestionOptions, LibsParams):
+    """Parameters of the question stage: the options of a question set, a seed and libraries.
 
     The dictionaries in ``libs`` are the ``frequencies``, unless those are given; places of its
     ``postlocation_lib.csv`` and ``position_change.csv`` are added to the packaged ones.
     """
 
     seed: int = 0
-    types: tuple[str, ...] = TYPES
-    per_type: int | dict[str, int] = 1
-    views: Literal["frontal", "strict", "any"] = "frontal"
-    ap_view_rate: float = 0.05
-    closed_world: bool = False
-    uncertain: Literal["skip", "uncertain"] = "skip"
-    paraphrases: bool = False
-    multiple_choice: float = 0.0
-    balance: bool = False
-    keep: dict[str, float] = Field(default_factory=DEFAULT_KEEP.copy)
-    frequencies: dict[str, dict[str, int]] | None = None
-    min_frequency: int = 10
-    explicit_difference: bool = False
-    scene: bool = False
-    split_shares: tuple[float, float, float] | None = None
 
 
 class Questions(RecordStage[QuestionParams]):
@@ -51,13 +32,14 @@ class Questions(RecordStage[QuestionParams]):
 
     def __init__(self, params: QuestionParams) -> None:
         super().__init__(params)
-        given = params.model_dump(exclude={"seed", "libs"})
+        options: QuestionOptions = params
         regions = None
         if params.libs is not None:
             libs = load_user_libs(Path(params.libs).expanduser())
-            given["frequencies"] = given["frequencies"] or libs.frequencies or None
+            frequencies = params.frequencies or libs.frequencies or None
+            options = params.model_copy(update={"frequencies": frequencies})
             regions = load_regions(libs.file(POSTLOCATION), libs.file(POSITION_CHANGE))
-        self._generator = QuestionGenerator(QuestionOptions.of(**given), params.seed, regions)
+        self._generator = QuestionGenerator(options, params.seed, regions)
 
     async def process(self, record: Record, ask: Ask) -> Result:
         """Ask about one study."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.core.errors import ConfigError
 
@@ -24,8 +25,11 @@ PUBLISHED_MIX: Mapping[str, float] = {
 DEFAULT_KEEP = {"location": 0.8, "type": 0.9}
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionOptions:
+Share = Annotated[float, Field(ge=0, le=1)]
+Limit = Annotated[int, Field(ge=0)]
+
+
+class QuestionOptions(BaseModel):
     """Options of :func:`pipeline.clinical.questions.generate_questions`.
 
     Attributes:
@@ -50,59 +54,57 @@ class QuestionOptions:
         split_shares: Shares of train, validate and test for patients whose record has no split.
     """
 
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
     types: tuple[str, ...] = TYPES
-    per_type: int | Mapping[str, int] = 1
+    per_type: Limit | dict[str, Limit] = 1
     views: Literal["frontal", "strict", "any"] = "frontal"
-    ap_view_rate: float = 0.05
+    ap_view_rate: Share = 0.05
     closed_world: bool = False
     uncertain: Literal["skip", "uncertain"] = "skip"
     paraphrases: bool = False
-    multiple_choice: float = 0.0
+    multiple_choice: Share = 0.0
     balance: bool = False
-    keep: Mapping[str, float] = field(default_factory=DEFAULT_KEEP.copy)
-    frequencies: Mapping[str, Any] | None = None
+    keep: dict[str, Share] = Field(default_factory=DEFAULT_KEEP.copy)
+    frequencies: dict[str, Any] | None = None
     min_frequency: int = 10
     explicit_difference: bool = False
     scene: bool = False
-    split_shares: tuple[float, float, float] | None = None
+    split_shares: tuple[Share, Share, Share] | None = None
 
-    def __post_init__(self) -> None:
-        unknown = [kind for kind in self.types if kind not in TYPES]
+    @field_validator("types", mode="before")
+    @classmethod
+    def _known_types(cls, value: Any) -> Any:
+        types = (value,) if isinstance(value, str) else value
+        if not isinstance(types, list | tuple):
+            return types
+        unknown = [kind for kind in types if kind not in TYPES]
         if unknown:
-            raise ConfigError(f"question types {unknown} are unknown; there are {', '.join(TYPES)}")
-        _one_of("views", self.views, ("frontal", "strict", "any"))
-        _one_of("uncertain", self.uncertain, ("skip", "uncertain"))
-        for name in ("ap_view_rate", "multiple_choice"):
-            _share(name, getattr(self, name))
-        for name, share in self.keep.items():
-            _share(f"keep[{name}]", share)
-            _one_of("keep", name.partition(":")[0], (*TYPES, "scene"))
-        limits = self.per_type.values() if isinstance(self.per_type, Mapping) else [self.per_type]
-        if any(not isinstance(limit, int) or limit < 0 for limit in limits):
-            raise ConfigError("per_type must be a whole number, 0 or more")
-        if self.split_shares is not None:
-            if len(self.split_shares) != 3 or abs(sum(self.split_shares) - 1) > 1e-9:
-                raise ConfigError("split_shares must be three shares that add up to 1")
-            for share in self.split_shares:
-                _share("split_shares", share)
+            raise ValueError(f"question types {unknown} are unknown; there are {', '.join(TYPES)}")
+        return types
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        for name in self.keep:
+            if name.partition(":")[0] not in (*TYPES, "scene"):
+                raise ValueError(f"keep must be one of {', '.join((*TYPES, 'scene'))}, not {name}")
+        if self.split_shares is not None and abs(sum(self.split_shares) - 1) > 1e-9:
+            raise ValueError("split_shares must be three shares that add up to 1")
+        return self
 
     @classmethod
     def of(cls, **options: Any) -> QuestionOptions:
-        """Options from keyword arguments or a recipe.
+        """Options from keyword arguments.
 
         Raises:
             ConfigError: an option is unknown or its value cannot be used.
         """
-        known = {item.name for item in fields(cls)}
-        unknown = sorted(set(options) - known)
-        if unknown:
-            raise ConfigError(f"unknown question option {', '.join(unknown)}")
-        if isinstance(options.get("types"), str):
-            options["types"] = (options["types"],)
-        for name in ("types", "split_shares"):
-            if isinstance(options.get(name), list):
-                options[name] = tuple(options[name])
-        return cls(**options)
+        try:
+            return cls.model_validate(options)
+        except ValidationError as error:
+            problem = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(str(part) for part in problem["loc"])
+        raise ConfigError(f"question option {where}: {problem['msg']}")
 
     def limit(self, kind: str) -> int:
         """Most questions of type ``kind`` for one study."""
@@ -121,13 +123,3 @@ class QuestionOptions:
                 return True
         found = (counts.get(one, 0) for one in ((value,) if value in counts else value.split(", ")))
         return all(isinstance(one, (int, float)) and one >= self.min_frequency for one in found)
-
-
-def _one_of(name: str, value: object, allowed: Iterable[str]) -> None:
-    if value not in (choices := tuple(allowed)):
-        raise ConfigError(f"{name} must be one of {', '.join(choices)}")
-
-
-def _share(name: str, value: object) -> None:
-    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise ConfigError(f"{name} must be a share from 0 to 1")
