@@ -104,7 +104,8 @@ class QuestionOptions(BaseModel):
         except ValidationError as error:
             problem = error.errors(include_input=False, include_url=False)[0]
             where = ".".join(str(part) for part in problem["loc"])
-        raise ConfigError(f"question option {where}: {problem['msg']}")
+            message = problem["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"question option {where}: {message}" if where else message)
 
     def limit(self, kind: str) -> int:
         """Most questions of type ``kind`` for one study."""
