@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.core.errors import BackendError, DataError, PipelineError, Stopped
-from pipeline.llm.backends.base import Attempt, Backend, Fault, FaultKind
+from pipeline.llm.backends.base import Attempt, Backend, Fault, FaultKind, Listen
 from pipeline.llm.budget import BudgetGuard, Cost
 from pipeline.llm.config import BackendConfig, DeploymentConfig
 from pipeline.llm.journal import Journal
@@ -66,6 +66,22 @@ class _Call:
     answer: asyncio.Future[Reply]
     task: asyncio.Task[None] | None = None
     waiting: int = 0
+
+
+class _Ear:
+    """Hands pieces of an answer on and remembers them: after the first one nothing starts anew."""
+
+    def __init__(self, listen: Listen) -> None:
+        self._listen = listen
+        self.pieces: list[str] = []
+
+    def hear(self, piece: str) -> None:
+        self.pieces.append(piece)
+        self._listen(piece)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
 
 
 @dataclass(slots=True)
@@ -168,6 +184,46 @@ class Engine:
             if not call.waiting and not call.answer.done():
                 self._abandon(call)
 
+    async def converse(self, request: Request, listen: Listen) -> Reply:
+        """Answer a turn of a conversation: sent each time, handed on in pieces, kept nowhere.
+
+        Gate, budget, limiter and retry are those of every request; journal and sharing are not,
+        because nobody resumes a conversation. Once a piece was heard nothing is sent again: an
+        answer that breaks off is ``failed``, with the text that came.
+
+        Raises:
+            DataError: the request cannot be sent by anyone.
+            PipelineError: the backend cannot answer; the engine can be asked again.
+        """
+        if self._failure is not None:
+            raise self._failure.with_traceback(None)
+        request = complete(request, self.config)
+        self._counts.requests += 1
+        size, images = prompt_size(request)
+        prompt, output = self._estimate.prompt(size, images), max_output(request)
+        worst = Cost(1, prompt + output, self._money(Usage(prompt, output)))
+        ear = _Ear(listen)
+        used: Cost | None = None
+        await self._budget.reserve(worst)
+        try:
+            reply, _ = await self._until_done(request, prompt + output, ear)
+            usage = reply.usage
+            used = Cost(1, usage.prompt_tokens + usage.completion_tokens, self._money(usage))
+            if not images:
+                self._estimate.learn(size, usage.prompt_tokens)
+            self._counts.outcomes[reply.outcome.value] += 1
+            return reply
+        finally:
+            if used is None or not used.tokens:  # broken off, stopped, or the server does not count
+                heard = len(ear.text.encode(errors="replace"))
+                usage = Usage(prompt, self._estimate.prompt(heard)) if heard else Usage()
+                used = Cost(
+                    int(heard > 0),
+                    usage.prompt_tokens + usage.completion_tokens,
+                    self._money(usage),
+                )
+            self._budget.settle(worst, used)
+
     def stats(self) -> dict[str, Any]:
         """Counts of this session, and by stage what the run has spent in all its sessions."""
         counts, limiters = self._counts, self._pool.limiters
@@ -254,7 +310,7 @@ class Engine:
         used = Cost()
         await self._budget.reserve(worst)
         try:
-            reply, deployment = await self._until_done(call, prompt + output)
+            reply, deployment = await self._until_done(call.request, prompt + output)
             if reply.outcome is Outcome.FAILED:
                 return reply
             usage = reply.usage
@@ -277,17 +333,22 @@ class Engine:
         finally:
             self._budget.settle(worst, used)
 
-    async def _until_done(self, call: _Call, tokens: int) -> tuple[Reply, DeploymentConfig]:
+    async def _until_done(
+        self, request: Request, tokens: int, ear: _Ear | None = None
+    ) -> tuple[Reply, DeploymentConfig]:
         """Attempt until there is an outcome, or until trying again makes no sense."""
         loop = asyncio.get_running_loop()
         began, attempts, faults = loop.time(), 0, 0
         while True:
-            attempt, limiter = await self._once(call.request, tokens, first=not attempts)
+            attempt, limiter = await self._once(request, tokens, ear, first=not attempts)
             attempts += 1
             if attempt.reply is not None:
                 return attempt.reply, limiter.deployment
             fault = attempt.fault
             assert fault is not None
+            if ear is not None and ear.pieces:
+                broken = Reply(Outcome.FAILED, ear.text, finish_reason="", detail=fault.code)
+                return broken, limiter.deployment
             self._stop_if_hopeless(fault, limiter)
             faults += fault.kind is FaultKind.TRANSIENT
             if fault.kind is FaultKind.REJECTED or self._give_up(began, faults, fault):
@@ -296,15 +357,21 @@ class Engine:
             self._counts.retries += 1
             await asyncio.sleep(self._wait(fault, attempts))
 
-    async def _once(self, request: Request, tokens: int, *, first: bool) -> tuple[Attempt, Limiter]:
+    async def _once(
+        self, request: Request, tokens: int, ear: _Ear | None, *, first: bool
+    ) -> tuple[Attempt, Limiter]:
         """One attempt under a permit that is settled whatever happens."""
         permit = await self._pool.acquire(tokens)
         deployment = permit.limiter.deployment
         ending, used = Ending.ABANDONED, None
         try:
             self._gate(deployment)
-            deadline = self._patience(permit.limiter) if first else None
-            attempt = await self._backends[deployment.label].attempt(request, deadline)
+            backend = self._backends[deployment.label]
+            if ear is not None:
+                attempt = await backend.attempt(request, listen=ear.hear)
+            else:
+                deadline = self._patience(permit.limiter) if first else None
+                attempt = await backend.attempt(request, deadline)
             if attempt.headers is not None:
                 permit.limiter.learn(attempt.headers)
             if attempt.reply is not None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import aiohttp
 
 from pipeline.llm.backends import azure, openai, rules
-from pipeline.llm.backends.base import Backend
+from pipeline.llm.backends.base import Backend, Listen
 from pipeline.llm.backends.credentials import credentials_for
 from pipeline.llm.backends.http import HttpBackend, open_session
 from pipeline.llm.config import BackendConfig, DeploymentConfig
@@ -26,6 +26,10 @@ class Answering(Protocol):
 
     def for_stage(self, stage: str) -> Ask:
         """The ``ask`` handed to a stage."""
+        ...
+
+    async def converse(self, request: Request, listen: Listen) -> Reply:
+        """Answer a turn of a conversation in pieces; nothing is kept."""
         ...
 
     def stats(self) -> dict[str, Any]:
@@ -55,6 +59,12 @@ class RulesEngine:
         """Answer by rules; see :func:`pipeline.llm.backends.rules.answer`."""
         self._requests += 1
         return rules.answer(request)
+
+    async def converse(self, request: Request, listen: Listen) -> Reply:
+        """Answer by rules, in one piece."""
+        reply = await self.ask(request)
+        listen(reply.text)
+        return reply
 
     def stats(self) -> dict[str, Any]:
         """Requests answered; nothing was sent."""

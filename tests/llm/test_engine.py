@@ -45,7 +45,12 @@ class Scripted:
         self.seen: list[str] = []
         self.deadlines: list[float | None] = []
 
-    async def attempt(self, request: Request, deadline_s: float | None = None) -> Attempt:
+    async def attempt(
+        self,
+        request: Request,
+        deadline_s: float | None = None,
+        listen: Callable[[str], None] | None = None,
+    ) -> Attempt:
         self.deadlines.append(deadline_s)
         text = str(request.messages[0].content)
         self.seen.append(text)

@@ -32,6 +32,7 @@ from tests.support.model_server_batch import BatchService
 from tests.support.model_server_faults import Fault, FaultPlan
 from tests.support.model_server_limits import Limits
 from tests.support.model_server_replies import Answered
+from tests.support.model_server_stream import BROKEN, Streaming
 
 Answer = Callable[[Sequence[Mapping[str, Any]], Mapping[str, Any]], str]
 """Makes the answer of the messages and the other parameters of a request."""
@@ -82,7 +83,7 @@ class ModelServer:
     """The server; an asynchronous context manager.
 
     What it does may be changed while it runs: ``limits``, ``faults``, ``answer``, ``latency_s``,
-    ``batch``.
+    ``batch``, ``streaming``.
 
     Args:
         limits: of each deployment; a deployment not named here does not exist.
@@ -103,6 +104,7 @@ class ModelServer:
         peak: highest number of chat requests at work at the same time.
         elsewhere: requests to addresses that do not exist here, as ``METHOD /path``.
         headers_seen: names of all request headers seen, lower case.
+        last_body: body of the last chat request.
     """
 
     def __init__(
@@ -132,6 +134,7 @@ class ModelServer:
         self.keys = set(keys)
         self.tokens = set(tokens)
         self.batch = BatchService()
+        self.streaming = Streaming()
         self.host = host
         self.port = port
         self._runner: web.ServerRunner | None = None
@@ -145,6 +148,7 @@ class ModelServer:
         self.met: Counter[Fault] = Counter()
         self.elsewhere: list[str] = []
         self.headers_seen: set[str] = set()
+        self.last_body: Mapping[str, Any] = {}
         self.peak = 0
         self._working = 0
         self._number = 0
@@ -276,7 +280,12 @@ class ModelServer:
             message = f"Unsupported parameter: '{refused[0]}' is not supported with this model."
             return replies.bad_request("unsupported_parameter", message, refused[0])
 
+        if "stream_options" in body and not self.streaming.options:
+            message = "Unrecognized request argument supplied: stream_options"
+            return replies.bad_request(None, message)
+
         prompt = prompt_hash(messages)
+        self.last_body = body
         count = self.prompts.setdefault(prompt, PromptCount())
         count.seen += 1
         fault = self.faults.choose(prompt, count.seen, raw)
@@ -302,6 +311,12 @@ class ModelServer:
         if surface.azure:
             response.headers["apim-request-id"] = f"req-{self._number}"
             response.headers["x-ms-region"] = "Test Region"
+        if body.get("stream") and self.streaming.on:
+            count.answered += fault not in BROKEN
+            usage = "stream_options" in body
+            return await self.streaming.send(
+                request, reply, response.headers, fault, self.drip_s, usage=usage
+            )
         if fault in (Fault.DRIP, Fault.DROP):
             return await self._send_badly(request, response, fault)
         count.answered += 1

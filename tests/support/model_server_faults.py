@@ -43,6 +43,12 @@ class Fault(StrEnum):
     """200: the output was cut at the token limit."""
     BAD_ANSWER = "bad_answer"
     """200: a complete answer whose text is broken JSON."""
+    STREAM_END = "stream_end"
+    """A streamed answer ends in the middle as if it were complete."""
+    STREAM_ERROR = "stream_error"
+    """A streamed answer breaks off with an error event."""
+    STREAM_JUNK = "stream_junk"
+    """An event of a streamed answer is no JSON."""
 
 
 STICKY = frozenset(

@@ -117,7 +117,7 @@ def not_found() -> web.Response:
     return json_response(error_body("404", "Resource not found"), 404)
 
 
-def bad_request(code: str, message: str, param: str | None = None) -> web.Response:
+def bad_request(code: str | None, message: str, param: str | None = None) -> web.Response:
     """400 that no repetition can cure."""
     body = error_body(code, message, type="invalid_request_error", param=param)
     return json_response(body, 400)

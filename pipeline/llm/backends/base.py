@@ -73,12 +73,17 @@ class Backend(Protocol):
         """What it talks to."""
         ...
 
-    async def attempt(self, request: Request, deadline_s: float | None = None) -> Attempt:
+    async def attempt(
+        self, request: Request, deadline_s: float | None = None, listen: Listen | None = None
+    ) -> Attempt:
         """Send ``request`` once. Never raises for anything the service or the network does.
 
         Args:
             request: what to send.
             deadline_s: a shorter deadline than that of the deployment.
+            listen: takes the pieces of the answer as they are made, and must not raise. The attempt
+                that is returned is the same as without it; the deadline then counts from the last
+                piece, because somebody reads along and can stop it.
         """
         ...
 

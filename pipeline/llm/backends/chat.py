@@ -42,6 +42,9 @@ _CONFIG_CODES = frozenset(
 """Error codes that say every request of this configuration will fail."""
 
 _TOO_LONG = frozenset({"context_length_exceeded", "string_above_max_length"})
+_TOO_LONG_WORDS = ("maximum context length", "context size", "context window")
+"""In messages of servers that have no code for it: vLLM; llama.cpp (``exceed_context_size_error``).
+"""
 _HINTS = {
     400: "the deployment does not take one of the parameters; see token_param, temperature, seed",
     401: "the key or token is not accepted; check key_env, auth and scope",
@@ -102,13 +105,13 @@ def _response_format(request: Request, deployment: DeploymentConfig) -> dict[str
 
 def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Attempt:
     """Classify one HTTP answer."""
-    limits = _rate_headers(headers)
+    limits = read_limits(headers)
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
         value = None
     if status != 200:
-        return _read_error(status, headers, value, limits)
+        return read_error(status, headers, value, limits)
     if isinstance(value, dict) and (reply := read_completion(value)) is not None:
         return Attempt(reply, None, limits)
     code = "no_choices" if isinstance(value, dict) else "unreadable_body"
@@ -151,12 +154,15 @@ def read_completion(value: Mapping[str, Any]) -> Reply | None:
     return reply(Outcome.OK, text, finish)
 
 
-def _read_error(
+def read_error(
     status: int, headers: Mapping[str, str], value: Any, limits: RateHeaders | None
 ) -> Attempt:
-    error = value.get("error") if isinstance(value, dict) else None
+    """Classify the JSON body ``value`` of an error with this status."""
+    error = value.get("error", value) if isinstance(value, dict) else None
     error = error if isinstance(error, dict) else {}
     code = _safe(error.get("code"), f"http_{status}")
+    if code not in _TOO_LONG and _says_too_long(error):
+        code = "context_length_exceeded"
     inner = error.get("innererror")
     inner = inner if isinstance(inner, dict) else {}
     if code == "content_filter" or inner.get("code") == "ResponsibleAIPolicyViolation":
@@ -180,6 +186,13 @@ def _read_error(
     else:
         kind, suspect = FaultKind.REJECTED, code not in _TOO_LONG
     return Attempt(None, Fault(kind, code, retry_after, suspect, hint), limits)
+
+
+def _says_too_long(error: Mapping[str, Any]) -> bool:
+    message = error.get("message")
+    return error.get("type") == "exceed_context_size_error" or (
+        isinstance(message, str) and any(words in message for words in _TOO_LONG_WORDS)
+    )
 
 
 def _usage(value: Any) -> Usage:
@@ -216,7 +229,8 @@ def _safe(code: Any, otherwise: str) -> str:
     return code if isinstance(code, str) and _SAFE.fullmatch(code) else otherwise
 
 
-def _rate_headers(headers: Mapping[str, str]) -> RateHeaders | None:
+def read_limits(headers: Mapping[str, str]) -> RateHeaders | None:
+    """Limits per minute that the headers name, None if they name none."""
     requests = _number(headers.get("x-ratelimit-limit-requests"))
     tokens = _number(headers.get("x-ratelimit-limit-tokens"))
     return RateHeaders(requests, tokens) if requests or tokens else None

@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 import aiohttp
 import orjson
 from yarl import URL
 
 from pipeline.core.errors import BackendError
-from pipeline.llm.backends.base import Attempt, Fault, FaultKind
+from pipeline.llm.backends.base import Attempt, Fault, FaultKind, Listen
 from pipeline.llm.backends.chat import build_body, read_answer
 from pipeline.llm.backends.credentials import Credentials
+from pipeline.llm.backends.stream import StreamedAnswer
 from pipeline.llm.config import DeploymentConfig
 from pipeline.llm.types import Request
 
 CONNECT_TIMEOUT_S = 15.0
 MAX_BODY = 16 << 20
 """No chat answer is near 16 MiB; a server that sends more is not one."""
+
+
+MAX_STREAM = 16 * MAX_BODY
+"""A streamed answer is some 50 times as long: each token comes in an object of its own."""
 
 
 def open_session() -> aiohttp.ClientSession:
@@ -50,17 +56,27 @@ class HttpBackend:
         self._address = URL(address)
         self._credentials = credentials
         self._session = session
+        self._streams_usage = True
 
-    async def attempt(self, request: Request, deadline_s: float | None = None) -> Attempt:
-        """Send ``request`` once and classify what comes back; the deadline covers a slow body."""
+    async def attempt(
+        self, request: Request, deadline_s: float | None = None, listen: Listen | None = None
+    ) -> Attempt:
+        """Send ``request`` once and classify what comes back; the deadline covers a slow body.
+
+        With ``listen`` the answer is streamed. Servers that do not know ``stream_options`` refuse
+        it: they are asked again without, and count no tokens then.
+        """
         try:
             headers = await self._credentials.headers()
         except BackendError as error:
             return _fault(FaultKind.FATAL, error.kind, hint=str(error))
-        data = orjson.dumps(build_body(request, self.deployment))
+        body = build_body(request, self.deployment)
+        limit = deadline_s or self.deployment.timeout_s
         try:
-            async with asyncio.timeout(deadline_s or self.deployment.timeout_s):
-                return await self._post(data, headers)
+            async with asyncio.timeout(limit) as deadline:
+                if listen is None:
+                    return await self._post(orjson.dumps(body), headers)
+                return await self._stream(body, headers, listen, deadline, limit)
         except aiohttp.ServerTimeoutError:
             return _fault(FaultKind.TRANSIENT, "connect_timeout", suspect=True, hint=_UNREACHABLE)
         except TimeoutError:
@@ -84,12 +100,63 @@ class HttpBackend:
                 chunks.append(chunk)
             return read_answer(response.status, response.headers, b"".join(chunks))
 
+    async def _stream(
+        self,
+        body: Mapping[str, Any],
+        headers: Mapping[str, str],
+        listen: Listen,
+        deadline: asyncio.Timeout,
+        limit: float,
+    ) -> Attempt:
+        body = {**body, "stream": True}
+        if not self._streams_usage:
+            return (await self._listen(orjson.dumps(body), headers, listen, deadline, limit))[1]
+        counting = orjson.dumps({**body, "stream_options": {"include_usage": True}})
+        status, attempt = await self._listen(counting, headers, listen, deadline, limit)
+        if status == 200 or not _refuses_a_parameter(attempt):
+            return attempt
+        status, attempt = await self._listen(orjson.dumps(body), headers, listen, deadline, limit)
+        self._streams_usage = status != 200
+        return attempt
+
+    async def _listen(
+        self,
+        data: bytes,
+        headers: Mapping[str, str],
+        listen: Listen,
+        deadline: asyncio.Timeout,
+        limit: float,
+    ) -> tuple[int, Attempt]:
+        """Status and attempt of one streamed answer; every event moves the deadline on."""
+        async with self._session.post(
+            self._address, data=data, headers=headers, allow_redirects=False
+        ) as response:
+            answer, size = StreamedAnswer(response.status, response.headers, listen), 0
+            async for chunk in response.content.iter_any():
+                size += len(chunk)
+                if size > MAX_STREAM:
+                    too_large = _fault(FaultKind.TRANSIENT, "oversized_body", suspect=True)
+                    return response.status, too_large
+                if answer.feed(chunk):
+                    deadline.reschedule(asyncio.get_running_loop().time() + limit)
+                if answer.done:
+                    break
+            return response.status, answer.close()
+
     async def close(self) -> None:
         """Close the credentials; the session belongs to whoever opened it."""
         await self._credentials.close()
 
 
 _UNREACHABLE = "the address cannot be reached; check url, name resolution and network"
+
+
+def _refuses_a_parameter(attempt: Attempt) -> bool:
+    fault = attempt.fault
+    return fault is not None and (
+        (fault.kind is FaultKind.REJECTED and fault.suspect)
+        or fault.code in ("unknown_parameter", "unsupported_parameter")
+    )
 
 
 def _fault(kind: FaultKind, code: str, *, suspect: bool = False, hint: str = "") -> Attempt:
