@@ -276,6 +276,9 @@ class Engine:
     async def _run(self, call: _Call) -> None:
         try:
             reply = await self._answer(call)
+        except DataError as error:  # of this request alone, such as a damaged image
+            if not call.answer.done():
+                call.answer.set_exception(error)
         except PipelineError as error:
             self._fail(error)
         except Exception as error:

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.llm.images import image_tokens
 from pipeline.llm.types import Request
 
 BYTES_PER_TOKEN = 3.6
@@ -20,8 +21,6 @@ BYTES_PER_TOKEN = 3.6
 
 UTF-8 bytes, so that Chinese (three bytes a character, about one token) is not underestimated.
 """
-IMAGE_TOKENS = 1_100
-"""An image of 1024 x 1024 at high detail in the services' own tables, rounded up."""
 MESSAGE_TOKENS = 4
 """Overhead of one message in the chat format."""
 DEFAULT_OUTPUT = 1_000
@@ -41,7 +40,7 @@ _TABLES = {
 
 
 def prompt_size(request: Request) -> tuple[int, int]:
-    """Bytes of text and number of images in the messages of ``request``."""
+    """Bytes of text in the messages of ``request``, and tokens of their images."""
     size = images = 0
     for message in request.messages:
         if isinstance(message.content, str):
@@ -52,7 +51,7 @@ def prompt_size(request: Request) -> tuple[int, int]:
             if isinstance(text, str):
                 size += _bytes(text)
             else:
-                images += 1
+                images += image_tokens(part, request.model)
     return size, images
 
 
@@ -72,8 +71,8 @@ class TokenEstimate:
         self.bytes_per_token = bytes_per_token
 
     def prompt(self, size: int, images: int = 0) -> int:
-        """Estimated tokens of ``size`` bytes of text and so many images."""
-        return int(size / self.bytes_per_token) + 1 + images * IMAGE_TOKENS
+        """Estimated tokens of ``size`` bytes of text, and of images with so many tokens."""
+        return int(size / self.bytes_per_token) + 1 + images
 
     def learn(self, size: int, prompt_tokens: int, weight: float = 0.05) -> None:
         """Move the estimate towards one observation (text only, long enough to say something)."""
@@ -113,7 +112,7 @@ def count_exactly(request: Request, counter: Callable[[str], int]) -> int:
             continue
         for part in message.content:
             text = part.get("text")
-            tokens += counter(text) if isinstance(text, str) else IMAGE_TOKENS
+            tokens += counter(text) if isinstance(text, str) else image_tokens(part, request.model)
     return tokens
 
 

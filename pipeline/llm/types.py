@@ -15,6 +15,12 @@ from pipeline.core.hashing import fingerprint
 KEY_SCHEME = 1
 """Version of the request key. A change here orphans every journal, so it is pinned by a test."""
 
+IMAGE_PART = "image"
+"""Type of the parts that :mod:`pipeline.llm.images` makes."""
+
+_IMAGE_IDENTITY = ("type", "sha256", "max_side", "detail", "encoding")
+"""What of an image part can change the answer: what it shows, not where the file lies."""
+
 
 class Outcome(StrEnum):
     """How a request ended. Outcomes are values; only ``failed`` means that no answer came."""
@@ -35,8 +41,8 @@ class Message:
     content: str | tuple[Mapping[str, Any], ...] = field(repr=False)
 
     def as_json(self) -> dict[str, Any]:
-        """The message as chat APIs take it."""
-        content = self.content if isinstance(self.content, str) else [dict(p) for p in self.content]
+        """The message as chat APIs take it, but for images, of which it says what they are."""
+        content = self.content if isinstance(self.content, str) else [*map(_part, self.content)]
         return {"role": self.role, "content": content}
 
 
@@ -117,6 +123,12 @@ class Reply:
 
 class Deferred(Exception):
     """The reply will come by batch: leave the record for now and process it again later."""
+
+
+def _part(part: Mapping[str, Any]) -> dict[str, Any]:
+    if part.get("type") != IMAGE_PART:
+        return dict(part)
+    return {name: part[name] for name in _IMAGE_IDENTITY}
 
 
 Ask: TypeAlias = Callable[[Request], Awaitable[Reply]]

@@ -13,7 +13,6 @@ from pipeline.llm.config import Prices
 from pipeline.llm.prices import cost
 from pipeline.llm.tokens import (
     DEFAULT_OUTPUT,
-    IMAGE_TOKENS,
     TokenEstimate,
     count_exactly,
     exact_counter,
@@ -28,9 +27,10 @@ def test_size_is_in_bytes_and_images_count_apart() -> None:
     request = Request(
         "t", (Message("system", "abc"), Message("user", ({"type": "text", "text": "心影"}, image)))
     )
-    assert prompt_size(request) == (9, 1)
-    assert TokenEstimate(3.0).prompt(9, 1) == 4 + IMAGE_TOKENS
-    assert count_exactly(request, len) == 2 * 4 + 3 + 2 + IMAGE_TOKENS
+    tokens = 37 * 37  # an image of unknown size counts as 1024 x 1024, in squares of 28 x 28
+    assert prompt_size(request) == (9, tokens)
+    assert TokenEstimate(3.0).prompt(9, tokens) == 4 + tokens
+    assert count_exactly(request, len) == 2 * 4 + 3 + 2 + tokens
 
 
 def test_the_estimate_follows_what_the_service_counts() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ class Bench:
     def batches(self) -> Path:
         return self.folder / "batches"
 
-    async def stage(self, texts: list[str], rounds: int = 1) -> list[Reply]:
+    async def stage(self, texts: Sequence[str | Request], rounds: int = 1) -> list[Reply]:
         """Run a stage as the runner does: passes that defer, then one that answers."""
         async with open_batch(
             self.config,
@@ -85,7 +86,7 @@ class Bench:
         return [answer for answer in answers if answer is not None]
 
     async def _process(
-        self, batch: BatchRunner, texts: list[str], rounds: int
+        self, batch: BatchRunner, texts: Sequence[str | Request], rounds: int
     ) -> list[Reply | None]:
         answers: list[Reply | None] = []
         async with open_engine(
@@ -107,7 +108,9 @@ class Bench:
         return here + list(self.server.batch.files)
 
 
-def question(text: str, number: int = 0) -> Request:
+def question(text: str | Request, number: int = 0) -> Request:
+    if isinstance(text, Request):
+        return text
     message = Message("user", f"{text} {number}")
     return Request("keyinfo", (message,), params={"max_tokens": 20}, record_id=text)
 

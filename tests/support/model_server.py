@@ -30,6 +30,7 @@ from aiohttp import web
 from tests.support import model_server_replies as replies
 from tests.support.model_server_batch import BatchService
 from tests.support.model_server_faults import Fault, FaultPlan
+from tests.support.model_server_images import IMAGE_CHARACTERS, SeenImage, seen_images
 from tests.support.model_server_limits import Limits
 from tests.support.model_server_replies import Answered
 from tests.support.model_server_stream import BROKEN, Streaming
@@ -105,6 +106,7 @@ class ModelServer:
         elsewhere: requests to addresses that do not exist here, as ``METHOD /path``.
         headers_seen: names of all request headers seen, lower case.
         last_body: body of the last chat request.
+        images: those of the chat requests, in the order they came.
     """
 
     def __init__(
@@ -149,6 +151,7 @@ class ModelServer:
         self.elsewhere: list[str] = []
         self.headers_seen: set[str] = set()
         self.last_body: Mapping[str, Any] = {}
+        self.images: list[SeenImage] = []
         self.peak = 0
         self._working = 0
         self._number = 0
@@ -276,6 +279,10 @@ class ModelServer:
         limits = self.limits.get(name)
         if limits is None:
             return replies.unknown_deployment(azure=surface.azure)
+        try:
+            self.images += list(seen_images(messages))
+        except ValueError:
+            return replies.bad_request("invalid_image_url", "An image cannot be read.")
         if name in self.reasoning and (refused := [p for p in _REASONING_REFUSES if p in body]):
             message = f"Unsupported parameter: '{refused[0]}' is not supported with this model."
             return replies.bad_request("unsupported_parameter", message, refused[0])
@@ -400,7 +407,9 @@ def _cut(request: web.BaseRequest) -> None:
 def _characters(body: Mapping[str, Any]) -> int:
     """Characters of the messages, from which the services estimate the prompt's tokens."""
     return sum(
-        len(content) if isinstance(content := message.get("content"), str) else 1_000
+        len(content)
+        if isinstance(content := message.get("content"), str)
+        else sum(len(part.get("text", "")) or IMAGE_CHARACTERS for part in content or ())
         for message in body["messages"]
     )
 

@@ -84,6 +84,9 @@ class Backend(Protocol):
             listen: takes the pieces of the answer as they are made, and must not raise. The attempt
                 that is returned is the same as without it; the deadline then counts from the last
                 piece, because somebody reads along and can stop it.
+
+        Raises:
+            DataError: the request cannot be sent by anyone, such as one with a damaged image.
         """
         ...
 

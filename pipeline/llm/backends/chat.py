@@ -17,6 +17,7 @@ import orjson
 from pipeline.core.errors import ConfigError
 from pipeline.llm.backends.base import Attempt, Fault, FaultKind, RateHeaders
 from pipeline.llm.config import RESERVED_PARAMS, DeploymentConfig
+from pipeline.llm.images import wire_messages
 from pipeline.llm.types import Outcome, Reply, Request, Usage
 
 SAMPLING = frozenset(
@@ -56,14 +57,15 @@ _SAFE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
 def build_body(request: Request, deployment: DeploymentConfig) -> dict[str, Any]:
-    """The body of ``request`` in the dialect of ``deployment``.
+    """The body of ``request`` in the dialect of ``deployment``; reads the files of its images.
 
     Raises:
         ConfigError: a parameter that is the engine's to set.
+        DataError: an image cannot be sent.
     """
     body: dict[str, Any] = {
         "model": deployment.deployment,
-        "messages": [message.as_json() for message in request.messages],
+        "messages": wire_messages(request.messages),
     }
     for name, value in request.params.items():
         if name in RESERVED_PARAMS:

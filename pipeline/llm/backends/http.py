@@ -20,13 +20,14 @@ from pipeline.llm.backends.chat import build_body, read_answer
 from pipeline.llm.backends.credentials import Credentials
 from pipeline.llm.backends.stream import StreamedAnswer
 from pipeline.llm.config import DeploymentConfig
+from pipeline.llm.images import has_images
 from pipeline.llm.types import Request
 
 CONNECT_TIMEOUT_S = 15.0
+IMAGES_AT_ONCE = 2
+"""Requests whose images are unpacked at the same time: a large one takes some 200 MB for it."""
 MAX_BODY = 16 << 20
 """No chat answer is near 16 MiB; a server that sends more is not one."""
-
-
 MAX_STREAM = 16 * MAX_BODY
 """A streamed answer is some 50 times as long: each token comes in an object of its own."""
 
@@ -57,6 +58,7 @@ class HttpBackend:
         self._credentials = credentials
         self._session = session
         self._streams_usage = True
+        self._images = asyncio.Semaphore(IMAGES_AT_ONCE)
 
     async def attempt(
         self, request: Request, deadline_s: float | None = None, listen: Listen | None = None
@@ -65,12 +67,15 @@ class HttpBackend:
 
         With ``listen`` the answer is streamed. Servers that do not know ``stream_options`` refuse
         it: they are asked again without, and count no tokens then.
+
+        Raises:
+            DataError: an image of the request cannot be read or sent.
         """
         try:
             headers = await self._credentials.headers()
         except BackendError as error:
             return _fault(FaultKind.FATAL, error.kind, hint=str(error))
-        body = build_body(request, self.deployment)
+        body = await self._body(request)
         limit = deadline_s or self.deployment.timeout_s
         try:
             async with asyncio.timeout(limit) as deadline:
@@ -87,6 +92,13 @@ class HttpBackend:
             return _fault(FaultKind.TRANSIENT, "unreachable", suspect=True, hint=_UNREACHABLE)
         except (aiohttp.ClientError, OSError, ValueError):
             return _fault(FaultKind.TRANSIENT, "connection_lost")
+
+    async def _body(self, request: Request) -> dict[str, Any]:
+        """The body; images are unpacked and packed beside the event loop, a few at a time."""
+        if not has_images(request):
+            return build_body(request, self.deployment)
+        async with self._images:
+            return await asyncio.to_thread(build_body, request, self.deployment)
 
     async def _post(self, data: bytes, headers: Mapping[str, str]) -> Attempt:
         async with self._session.post(
