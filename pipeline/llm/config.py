@@ -11,6 +11,8 @@ A backend of one deployment may be written flat; several deployments form one po
         - {url: "https://east.openai.azure.com", deployment: gpt-4o-a, rpm: 600, tpm: 100000}
         - {url: "https://west.openai.azure.com", deployment: gpt-4o-b, key_env: WEST_KEY}
 
+    backend: {kind: transformers, path: /models/llama, device: cuda}
+
 Secrets are never part of it: ``key_env`` names the environment variable that holds one.
 """
 
@@ -19,15 +21,17 @@ from __future__ import annotations
 import difflib
 import ipaddress
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.core.errors import ConfigError
 from pipeline.llm.batch_config import BatchConfig
+from pipeline.llm.local_config import LocalModelConfig
 
-Kind = Literal["azure", "openai", "rules"]
+Kind = Literal["azure", "openai", "transformers", "rules"]
 Auth = Literal["api-key", "bearer", "entra", "none"]
 Structured = Literal["json_schema", "json_object", "json_object_schema", "none"]
 
@@ -136,6 +140,11 @@ class DeploymentConfig(_Strict):
         return f"{urlsplit(self.url).netloc}/{self.deployment}"
 
     @property
+    def target(self) -> Self:
+        """What governance decides about."""
+        return self
+
+    @property
     def loopback(self) -> bool:
         """Whether requests stay on this machine."""
         return is_loopback(self.host)
@@ -165,12 +174,18 @@ class DeploymentConfig(_Strict):
         return self
 
 
+Deployment: TypeAlias = DeploymentConfig | LocalModelConfig
+"""Whatever answers: a service, or a model in this process."""
+
+
 class BackendConfig(_Strict):
     """One backend of a recipe: a logical model and the deployments that can answer for it.
 
     Attributes:
-        kind: ``azure``, ``openai`` (any compatible server) or ``rules`` (no model, no network).
-        model: the logical model, part of the identity of a request; deployments are not.
+        kind: ``azure``, ``openai`` (any compatible server), ``transformers`` (a model in this
+            process) or ``rules`` (no model, no network).
+        model: the logical model, part of the identity of a request; deployments are not. Of a
+            model folder its name, if not given.
         deployments: the pool.
         params: defaults of the request parameters (``temperature``, ``max_tokens``, ``seed``, ...).
         prices: needed where ``budget.money`` is set.
@@ -184,7 +199,7 @@ class BackendConfig(_Strict):
 
     kind: Kind
     model: str = ""
-    deployments: tuple[DeploymentConfig, ...] = ()
+    deployments: tuple[Annotated[Deployment, Field(discriminator="kind")], ...] = ()
     params: Mapping[str, Any] = Field(default_factory=dict)
     prices: Prices | None = None
     budget: Budget = Budget()
@@ -210,11 +225,17 @@ class BackendConfig(_Strict):
         if data.get("kind") == "rules" and pool:
             raise ValueError("kind: rules answers in process and takes no deployment or url")
         if isinstance(pool, list | tuple):
-            given = {"kind": data.get("kind"), "deployment": data.get("model")}
+            given = {"kind": data.get("kind")}
+            if data.get("kind") != "transformers":
+                given["deployment"] = data.get("model")
             given = {key: value for key, value in given.items() if value}
             data["deployments"] = tuple(
                 {**given, **one} if isinstance(one, Mapping) else one for one in pool
             )
+        if data.get("kind") == "transformers" and not data.get("model"):
+            first = next(iter(data.get("deployments", ())), None)
+            if isinstance(first, Mapping) and isinstance(first.get("path"), str):
+                data["model"] = Path(first["path"]).name
         return data
 
     @field_validator("params")
@@ -229,18 +250,29 @@ class BackendConfig(_Strict):
         if self.kind == "rules":
             return self
         if not self.deployments:
-            raise ValueError(f"kind: {self.kind} needs a url, or a list of deployments")
+            place = "a path" if self.kind == "transformers" else "a url"
+            raise ValueError(f"kind: {self.kind} needs {place}, or a list of deployments")
         if not self.model:
             raise ValueError("model: give the logical model, such as gpt-4o or llama-3.1-8b")
         labels = [one.label for one in self.deployments]
         if len(set(labels)) < len(labels):
             raise ValueError("deployments: one is listed twice; limits belong to a deployment")
+        if any(
+            (one.kind == "transformers") != (self.kind == "transformers")
+            for one in self.deployments
+        ):
+            raise ValueError("deployments: a model in this process and a service are two backends")
+        if self.kind == "transformers" and self.mode == "batch":
+            raise ValueError("mode: batch belongs to services; a local model batches by itself")
         if self.budget.money is not None and self.prices is None:
             raise ValueError("budget.money needs prices: {prompt, completion} per 1M tokens")
         return self
 
 
-_FLAT_KEYS = frozenset(DeploymentConfig.model_fields) - frozenset(BackendConfig.model_fields)
+_DEPLOYMENT_KEYS = frozenset(DeploymentConfig.model_fields) | frozenset(
+    LocalModelConfig.model_fields
+)
+_FLAT_KEYS = _DEPLOYMENT_KEYS - frozenset(BackendConfig.model_fields)
 
 
 def is_loopback(host: str) -> bool:
@@ -267,10 +299,13 @@ def parse_backend(raw: Mapping[str, Any], where: str = "backend") -> BackendConf
 
 
 def _explain(item: Any) -> str:
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"])
+    where = list(item["loc"])
+    if where[:1] == ["deployments"] and len(where) > 2:
+        del where[2]  # the kind by which pydantic told them apart
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where)
     if item["type"] != "extra_forbidden":
         return f"{place}: {item['msg'].removeprefix('Value error, ')}"
-    known = {*BackendConfig.model_fields, *DeploymentConfig.model_fields}
+    known = {*BackendConfig.model_fields, *_DEPLOYMENT_KEYS}
     for model in (Prices, Budget, Retry):
         known.update(model.model_fields)
     close = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)

@@ -35,6 +35,7 @@ class Fault:
         suspect: it may come from a wrong address rather than from bad luck; repeated before the
             first answer it stops the run.
         hint: what to change, for the user; never text of a note or an answer.
+        detail: numbers that belong into the reject of the record, such as a length and its limit.
     """
 
     kind: FaultKind
@@ -42,6 +43,7 @@ class Fault:
     retry_after: float | None = None
     suspect: bool = False
     hint: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,371 @@
+"""Loading a Hugging Face model folder: offline, from safetensors, without code of others.
+
+A loaded model is kept until another one is needed, so that the stages of a run that ask the same
+model load it once.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.errors import ConfigError
+from pipeline.llm.local_config import LocalModelConfig
+from pipeline.llm.model_folder import (
+    DTYPE_BYTES,
+    ModelFolder,
+    model_path,
+    read_model_folder,
+    read_template,
+    weights_of,
+)
+
+Note = Callable[[str], None]
+"""Takes a line for the user."""
+
+HEADROOM = 1.1
+"""Loading needs so much more than the weights: buffers, and what the libraries take themselves."""
+CACHE_SHARE = 0.6
+"""Share of the memory left after loading that a batch may hold in its key-value cache.
+
+The cache is copied as it grows, and the activations of a step come on top.
+"""
+LEAST_BATCH_TOKENS, MOST_BATCH_TOKENS = 4_096, 1 << 20
+
+ALPACA = (
+    "{% for m in messages %}{% if m['role'] == 'system' %}{{ m['content'] }}\n\n"
+    "{% elif m['role'] == 'user' %}### Instruction:\n{{ m['content'] }}\n\n"
+    "{% else %}### Response:\n{{ m['content'] }}\n\n{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}### Response:\n{% endif %}"
+)
+PLAIN = "{% for m in messages %}{{ m['content'] }}\n{% endfor %}"
+"""The texts of the messages, each on a line of its own: what a base model goes on with."""
+
+_TEMPLATES = {"plain": PLAIN, "alpaca": ALPACA}
+_lock = threading.Lock()
+_kept: dict[str, Loaded] = {}
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A model ready to answer.
+
+    Attributes:
+        model: the torch module, in evaluation mode.
+        tokenizer: its tokenizer.
+        template: chat template, None for the tokenizer's own.
+        special: whether the tokenizer adds its special tokens, which a chat template does itself.
+        device: where input goes.
+        dtype: of the weights: ``fp32``, ``bf16``, ``fp16``.
+        context: most tokens of prompt and answer.
+        eos: tokens that end an answer.
+        pad: token that fills up; masked, so any will do.
+        batch_tokens: what the memory left after loading allows.
+        cache_name: how this model's forward calls the key-value cache.
+        forward_names: arguments its forward takes.
+        folder: what is known of it without loading.
+        grammars: schema grammars, made when one is asked for.
+    """
+
+    model: Any
+    tokenizer: Any
+    template: str | None
+    special: bool
+    device: Any
+    dtype: str
+    context: int
+    eos: frozenset[int]
+    pad: int
+    batch_tokens: int
+    cache_name: str
+    forward_names: frozenset[str]
+    folder: ModelFolder
+    grammars: Any = None
+
+
+def load(config: LocalModelConfig, note: Note = lambda _: None) -> Loaded:
+    """The model of ``config``, loaded now or before.
+
+    Raises:
+        ConfigError: no model, a missing library, too little memory; says what to do.
+    """
+    with _lock:
+        key = f"{weights_of(config)} {config.model_dump_json()}"
+        known = _kept.get(key)
+        if known is None:
+            _kept.clear()  # one at a time: the next may need all the memory
+            known = _kept[key] = _load(config, note)
+        return known
+
+
+def prepare_environment(config: LocalModelConfig) -> None:
+    """Keep the libraries off the network unless a download is allowed, and always quiet."""
+    if not config.allow_download:
+        os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = os.environ["DO_NOT_TRACK"] = "1"
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        import torch  # noqa: F401
+        from transformers.utils import logging
+    except ImportError:
+        raise ConfigError(
+            'kind: transformers needs torch: pip install "cxr-pipeline[local]"'
+        ) from None
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def _load(config: LocalModelConfig, note: Note) -> Loaded:
+    prepare_environment(config)
+    import torch
+    import transformers
+
+    path = model_path(config)
+    if path is None:
+        path = _download(config, note)
+    folder = read_model_folder(path)
+    device = _device(config)
+    dtype = pick_dtype(config, folder, device)
+    _require_memory(config, folder, device, dtype)
+    gigabytes = folder.bytes_as(dtype) / 1e9
+    note(f"loading model {path.name}: {gigabytes:.1f} GB as {dtype} on {device}")
+    given: dict[str, Any] = {
+        "dtype": {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[dtype],
+        "use_safetensors": True,
+        "trust_remote_code": False,
+        "local_files_only": True,
+    }
+    if config.device_map is not None:
+        given["device_map"] = (
+            config.device_map
+            if isinstance(config.device_map, str)
+            else dict(config.device_map)
+        )
+    if config.attention != "auto":
+        given["attn_implementation"] = config.attention
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            path, trust_remote_code=False, local_files_only=True
+        )
+        model = transformers.AutoModelForCausalLM.from_pretrained(path, **given)
+        if config.adapter is not None:
+            model = _with_adapter(model, config.adapter)
+        if config.device_map is None:
+            model = model.to(device)
+    except ConfigError:
+        raise
+    except Exception as error:
+        if out_of_memory(error):
+            raise ConfigError(_too_little(config, folder, device, dtype, None)) from None
+        reason = str(error).strip().splitlines()
+        raise ConfigError(
+            f"{path} cannot be loaded: {type(error).__name__}: {reason[0][:300] if reason else ''}"
+        ) from None
+    model.eval()
+    names = frozenset(inspect.signature(model.forward).parameters)
+    if config.adapter is not None:
+        names = frozenset(inspect.signature(model.get_base_model().forward).parameters)
+    cache_name = next((name for name in ("cache", "past_key_values") if name in names), None)
+    if cache_name is None:
+        raise ConfigError(
+            f"{path}: {folder.architecture} keeps no key-value cache, which kind: transformers "
+            "needs; serve it with transformers serve and use kind: openai"
+        )
+    template, special = _template(config, tokenizer, path)
+    eos = _ends(model, tokenizer)
+    if not eos:
+        raise ConfigError(
+            f"{path} names no token that ends an answer; set eos_token in its tokenizer_config.json"
+        )
+    pad = tokenizer.pad_token_id
+    return Loaded(
+        model,
+        tokenizer,
+        template,
+        special,
+        model.device,
+        dtype,
+        _context(config, folder, tokenizer),
+        eos,
+        min(eos) if pad is None else pad,
+        config.batch_tokens or _batch_tokens(folder, device, dtype),
+        cache_name,
+        names,
+        folder,
+    )
+
+
+def _download(config: LocalModelConfig, note: Note) -> Path:
+    from huggingface_hub import snapshot_download
+
+    note(f"downloading {config.path} from the hub")
+    try:
+        return Path(
+            snapshot_download(
+                config.path,
+                revision=config.revision,
+                allow_patterns=["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"],
+            )
+        )
+    except Exception as error:
+        raise ConfigError(
+            f"{config.path} is no folder and cannot be fetched ({type(error).__name__}); "
+            "check the name, the network, and HF_TOKEN for gated models"
+        ) from None
+
+
+def _with_adapter(model: Any, adapter: str) -> Any:
+    path = Path(adapter).expanduser()
+    if not (path / "adapter_config.json").is_file():
+        raise ConfigError(f"{path} is no LoRA adapter: adapter_config.json is missing")
+    if not (path / "adapter_model.safetensors").is_file():
+        raise ConfigError(f"{path} holds no adapter_model.safetensors; pickled ones are not loaded")
+    try:
+        import peft
+    except ImportError:
+        raise ConfigError('adapter needs peft: pip install "cxr-pipeline[train]"') from None
+    return peft.PeftModel.from_pretrained(model, str(path), is_trainable=False)
+
+
+def _template(config: LocalModelConfig, tokenizer: Any, path: Path) -> tuple[str | None, bool]:
+    """The chat template in force, None for the tokenizer's, and whether special tokens are added."""
+    if config.template in _TEMPLATES:
+        return _TEMPLATES[config.template], True
+    if config.template is not None:
+        return read_template(config), False
+    if not tokenizer.chat_template:
+        raise ConfigError(
+            f"{path}: its tokenizer has no chat template; set template: plain (a base model), "
+            "template: alpaca, or a jinja file"
+        )
+    return None, False
+
+
+def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Tokens that end an answer by generation configuration, model or tokenizer."""
+    found: set[int] = set()
+    for value in (
+        getattr(model.generation_config, "eos_token_id", None),
+        tokenizer.eos_token_id,
+    ):
+        found.update([value] if isinstance(value, int) else value or [])
+    return frozenset(found)
+
+
+def _context(config: LocalModelConfig, folder: ModelFolder, tokenizer: Any) -> int:
+    known = folder.context or min(int(tokenizer.model_max_length), 1 << 20)
+    return min(known, config.context) if config.context else known
+
+
+def _device(config: LocalModelConfig) -> Any:
+    import torch
+
+    if config.device_map is not None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    name = config.device
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(name)
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise ConfigError(f"device: {name}, but torch sees no GPU; use device: cpu")
+        if (device.index or 0) >= torch.cuda.device_count():
+            raise ConfigError(f"device: {name}, but there are {torch.cuda.device_count()} GPUs")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("device: mps is not there; use device: cpu")
+    return device
+
+
+def pick_dtype(config: LocalModelConfig, folder: ModelFolder, device: Any) -> str:
+    """The dtype that ``auto`` stands for, or the one that was asked for."""
+    if config.dtype != "auto":
+        return config.dtype
+    if device.type == "cpu" or folder.dtype not in DTYPE_BYTES:
+        return "fp32" if device.type == "cpu" and not folder.quantised else "bf16"
+    return folder.dtype
+
+
+def free_memory(device: Any) -> int | None:
+    """Bytes that are free on ``device``; None where nobody can say."""
+    import torch
+
+    if device.type == "cuda":
+        free: int = torch.cuda.mem_get_info(device)[0]
+        return free
+    if device.type == "cpu":
+        return free_main_memory()
+    return None
+
+
+def free_main_memory() -> int | None:
+    """Bytes of main memory this process can still take, the limit of its group included."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines if ":" in line}
+    free = kilobytes.get("MemAvailable", 0) * 1024
+    try:
+        root = Path("/sys/fs/cgroup")
+        limit = (root / "memory.max").read_text(encoding="ascii").strip()
+        used = int((root / "memory.current").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return free or None
+    return min(free, int(limit) - used) if limit.isdigit() else free or None
+
+
+def _require_memory(
+    config: LocalModelConfig, folder: ModelFolder, device: Any, dtype: str
+) -> None:
+    if config.device_map is not None:
+        return  # accelerate places what does not fit elsewhere
+    free = free_memory(device)
+    if free is not None and folder.bytes_as(dtype) * HEADROOM > free:
+        raise ConfigError(_too_little(config, folder, device, dtype, free))
+
+
+def _too_little(
+    config: LocalModelConfig, folder: ModelFolder, device: Any, dtype: str, free: int | None
+) -> str:
+    """How much is needed and what would fit."""
+    needed = folder.bytes_as(dtype) * HEADROOM
+    have = "too little is free" if free is None else f"{free / 1e9:.1f} GB are free"
+    ways = []
+    half = folder.bytes_as("bf16") * HEADROOM
+    if dtype == "fp32" and free is not None and half <= free:
+        ways.append(f"dtype: bf16 ({half / 1e9:.1f} GB) fits")
+    if device.type == "cuda":
+        ways.append("device_map: auto spreads it over all GPUs and main memory")
+    if free is not None:
+        size = 4 if dtype == "fp32" else 2
+        ways.append(f"a model of {free / HEADROOM / size / 1e9:.1f} billion parameters would fit")
+    ways.append("or serve a quantised one with llama.cpp or Ollama")
+    return (
+        f"{folder.path.name} needs {needed / 1e9:.1f} GB as {dtype} on {device}, and {have}: "
+        + "; ".join(ways)
+    )
+
+
+def _batch_tokens(folder: ModelFolder, device: Any, dtype: str) -> int:
+    """Tokens whose key-value cache fits into the memory that is left."""
+    free, size = free_memory(device), folder.cache_bytes(dtype)
+    if free is None or not size:
+        return 32_768
+    return max(LEAST_BATCH_TOKENS, min(MOST_BATCH_TOKENS, int(free * CACHE_SHARE / size)))
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` says that memory ran out, on a GPU or in main memory."""
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(
+        words in str(error)
+        for words in ("not enough memory", "can't allocate memory", "out of memory")
+    )
