@@ -182,7 +182,7 @@ async def open_batch(
     ledger = Ledger(folder)
     ledger.sweep()
     services = {
-        one.label: BatchService(one, credentials_for(one, environ)) for one in config.deployments
+        one.label: BatchService(one, credentials_for(one, environ)) for one in config.services
     }
     setup = Setup(
         config, settings, folder, gate, services, ledger, lambda: f"cxr-{uuid.uuid4().hex}"

@@ -13,7 +13,7 @@ import orjson
 
 from pipeline.core.errors import ConfigError, GovernanceError
 from pipeline.llm.backends.base import Attempt, Backend
-from pipeline.llm.config import BackendConfig, DeploymentConfig
+from pipeline.llm.config import BackendConfig, Deployment
 from pipeline.llm.engine import Gate, complete
 from pipeline.llm.open import open_backends
 from pipeline.llm.types import Message, Outcome, Request
@@ -69,11 +69,11 @@ async def check_backend(
 
 
 async def _check(
-    config: BackendConfig, deployment: DeploymentConfig, gate: Gate, environ: Mapping[str, str]
+    config: BackendConfig, deployment: Deployment, gate: Gate, environ: Mapping[str, str]
 ) -> CheckResult:
     one = config.model_copy(update={"deployments": (deployment,)})
     try:
-        gate(deployment)
+        gate(deployment.target)
         async with AsyncExitStack() as stack:
             (backend,) = await open_backends(one, stack, environ)
             return await _ask(config, backend)

@@ -209,6 +209,16 @@ class BackendConfig(_Strict):
     mode: Literal["live", "batch"] = "live"
     batch: BatchConfig = BatchConfig()
 
+    @property
+    def services(self) -> tuple[DeploymentConfig, ...]:
+        """The deployments requests are sent to."""
+        return tuple(one for one in self.deployments if isinstance(one, DeploymentConfig))
+
+    @property
+    def local_models(self) -> tuple[LocalModelConfig, ...]:
+        """The deployments in this process."""
+        return tuple(one for one in self.deployments if isinstance(one, LocalModelConfig))
+
     @model_validator(mode="before")
     @classmethod
     def _expand(cls, data: Any) -> Any:

@@ -23,7 +23,7 @@ from typing import Any
 from pipeline.core.errors import BackendError, DataError, PipelineError, Stopped
 from pipeline.llm.backends.base import Attempt, Backend, Fault, FaultKind, Listen
 from pipeline.llm.budget import BudgetGuard, Cost
-from pipeline.llm.config import BackendConfig, DeploymentConfig
+from pipeline.llm.config import BackendConfig, Deployment, DeploymentConfig
 from pipeline.llm.journal import Journal
 from pipeline.llm.journal_lines import Entry, Spent
 from pipeline.llm.limiter import Ending, Limiter
@@ -32,8 +32,11 @@ from pipeline.llm.prices import cost
 from pipeline.llm.tokens import TokenEstimate, max_output, prompt_size
 from pipeline.llm.types import Ask, Deferred, Outcome, Reply, Request, Usage
 
-Gate = Callable[[DeploymentConfig], None]
-"""Raises GovernanceError if requests may not go there; cheap when repeated."""
+Gate = Callable[[DeploymentConfig | None], None]
+"""Raises GovernanceError if requests may not go there; cheap when repeated.
+
+None is a model in this process.
+"""
 
 Defer = Callable[[str, Request, str], None]
 """Takes (key, request, stage) to be answered by a batch job."""
@@ -338,7 +341,7 @@ class Engine:
 
     async def _until_done(
         self, request: Request, tokens: int, ear: _Ear | None = None
-    ) -> tuple[Reply, DeploymentConfig]:
+    ) -> tuple[Reply, Deployment]:
         """Attempt until there is an outcome, or until trying again makes no sense."""
         loop = asyncio.get_running_loop()
         began, attempts, faults = loop.time(), 0, 0
@@ -355,7 +358,8 @@ class Engine:
             self._stop_if_hopeless(fault, limiter)
             faults += fault.kind is FaultKind.TRANSIENT
             if fault.kind is FaultKind.REJECTED or self._give_up(began, faults, fault):
-                failed = Reply(Outcome.FAILED, finish_reason="", detail=fault.code)
+                detail = f"{fault.code}: {fault.detail}" if fault.detail else fault.code
+                failed = Reply(Outcome.FAILED, finish_reason="", detail=detail)
                 return failed, limiter.deployment
             self._counts.retries += 1
             await asyncio.sleep(self._wait(fault, attempts))
@@ -368,7 +372,7 @@ class Engine:
         deployment = permit.limiter.deployment
         ending, used = Ending.ABANDONED, None
         try:
-            self._gate(deployment)
+            self._gate(deployment.target)
             backend = self._backends[deployment.label]
             if ear is not None:
                 attempt = await backend.attempt(request, listen=ear.hear)

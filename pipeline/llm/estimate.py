@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.llm.config import BackendConfig
 from pipeline.llm.engine import complete
+from pipeline.llm.identity import identified
 from pipeline.llm.journal import Journal
 from pipeline.llm.journal_lines import Spent
 from pipeline.llm.prices import cost
@@ -68,6 +69,7 @@ def estimate(requests: Iterable[Request], config: BackendConfig, journal_dir: Pa
     """
     if config.kind == "rules":
         return Estimate(requests=sum(1 for _ in requests))
+    config = identified(config)
     journal = Journal(Path(config.journal) if config.journal else journal_dir)
     try:
         return _estimate(requests, config, journal)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pipeline.core.errors import ConfigError
 from pipeline.llm.config import BackendConfig
-from pipeline.llm.local_config import LocalModelConfig
 from pipeline.llm.model_folder import weights_of
 
 SHOWN = 12
@@ -22,8 +21,7 @@ def identified(config: BackendConfig) -> BackendConfig:
     """
     if config.kind != "transformers":
         return config
-    places = [one for one in config.deployments if isinstance(one, LocalModelConfig)]
-    hashes = {weights_of(one) for one in places}
+    hashes = {weights_of(one) for one in config.local_models}
     if len(hashes) > 1:
         raise ConfigError(
             f"backend {config.model}: its deployments hold different models or settings; "

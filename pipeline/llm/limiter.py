@@ -22,7 +22,7 @@ from enum import Enum
 from typing import Any
 
 from pipeline.llm.backends.base import RateHeaders
-from pipeline.llm.config import DeploymentConfig
+from pipeline.llm.config import Deployment
 
 SLACK_S = 0.1
 """Lateness of the event loop that the pace makes up for; the windows stay hard."""
@@ -157,7 +157,7 @@ class _Health:
 class Limiter:
     """The limits of one deployment."""
 
-    def __init__(self, deployment: DeploymentConfig) -> None:
+    def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
         self.stats = LimiterStats()
         self.in_flight = 0

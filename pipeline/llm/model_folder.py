@@ -100,7 +100,9 @@ def read_model_folder(path: Path) -> ModelFolder:
         raise ConfigError(f"{path} is no model folder: config.json is missing or unreadable")
     files = sorted(path.glob("*.safetensors"))
     if not files:
-        others = sorted(path.glob("*.bin")) + sorted(path.glob("*.pt")) + sorted(path.glob("*.gguf"))
+        others = (
+            sorted(path.glob("*.bin")) + sorted(path.glob("*.pt")) + sorted(path.glob("*.gguf"))
+        )
         hint = (
             f" ({others[0].name} is not loaded: pickled weights can run code; convert it)"
             if others and others[0].suffix != ".gguf"
@@ -147,9 +149,7 @@ def model_path(config: LocalModelConfig) -> Path | None:
     from huggingface_hub import snapshot_download  # an extra, and only where a download is allowed
 
     try:
-        return Path(
-            snapshot_download(config.path, revision=config.revision, local_files_only=True)
-        )
+        return Path(snapshot_download(config.path, revision=config.revision, local_files_only=True))
     except Exception:  # not there yet, or no valid name: loading says which
         return None
 

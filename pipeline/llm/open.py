@@ -1,10 +1,10 @@
-"""Opens what a recipe calls a backend: an engine over HTTP, or rules in this process."""
+"""Opens what a recipe calls a backend: an engine over services or local models, or rules."""
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,10 +15,16 @@ from pipeline.llm.backends import azure, openai, rules
 from pipeline.llm.backends.base import Backend, Listen
 from pipeline.llm.backends.credentials import credentials_for
 from pipeline.llm.backends.http import HttpBackend, open_session
+from pipeline.llm.backends.transformers import TransformersBackend
 from pipeline.llm.config import BackendConfig, DeploymentConfig
 from pipeline.llm.engine import Defer, Engine, Gate
+from pipeline.llm.identity import identified
 from pipeline.llm.journal import Journal
+from pipeline.llm.local_config import LocalModelConfig
 from pipeline.llm.types import Ask, Reply, Request
+
+Note = Callable[[str], None]
+"""Takes a line for the user."""
 
 
 class Answering(Protocol):
@@ -87,6 +93,7 @@ async def open_engine(
     defer: Defer | None = None,
     environ: Mapping[str, str] = os.environ,
     rng: random.Random | None = None,
+    note: Note = lambda _: None,
 ) -> AsyncIterator[Answering]:
     """Open the engine of ``config`` and close it at the end, whatever happens in between.
 
@@ -98,18 +105,20 @@ async def open_engine(
         defer: in batch mode, takes (key, request, stage) of what the journal does not have.
         environ: where ``key_env`` is looked up.
         rng: spreads waits; for tests.
+        note: takes what the user should know, such as that a model is being loaded.
 
     Raises:
         GovernanceError: a deployment is refused; nothing was sent.
-        ConfigError: a key is missing, or the journal is of another version.
+        ConfigError: a key or model folder is missing, or the journal is of another version.
     """
     if config.kind == "rules":
         yield RulesEngine()
         return
     for deployment in config.deployments:
-        gate(deployment)
+        gate(deployment.target)
+    config = identified(config)
     async with AsyncExitStack() as stack:
-        backends = await open_backends(config, stack, environ)
+        backends = await open_backends(config, stack, environ, note)
         journal = Journal(Path(config.journal) if config.journal else journal_dir, run)
         engine = Engine(config, backends, journal, gate, defer=defer, rng=rng)
         stack.push_async_callback(engine.close)
@@ -117,17 +126,24 @@ async def open_engine(
 
 
 async def open_backends(
-    config: BackendConfig, stack: AsyncExitStack, environ: Mapping[str, str] = os.environ
+    config: BackendConfig,
+    stack: AsyncExitStack,
+    environ: Mapping[str, str] = os.environ,
+    note: Note = lambda _: None,
 ) -> list[Backend]:
-    """A backend for each deployment, over one session; ``stack`` closes them.
+    """A backend for each deployment, services over one session; ``stack`` closes them.
 
     Raises:
-        ConfigError: the environment variable of a key is not set.
+        ConfigError: the environment variable of a key is not set, or a folder holds no model.
     """
     session = await stack.enter_async_context(open_session())
     backends: list[Backend] = []
     for deployment in config.deployments:
-        backend = _backend(deployment, session, environ)
+        backend: Backend
+        if isinstance(deployment, LocalModelConfig):
+            backend = TransformersBackend(deployment, config.model, note)
+        else:
+            backend = _backend(deployment, session, environ)
         stack.push_async_callback(backend.close)
         backends.append(backend)
     return backends

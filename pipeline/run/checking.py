@@ -112,7 +112,9 @@ def _check_backends(recipe: Recipe, source: Source) -> Iterator[Finding]:
         backend = recipe.backends[name]
         yield Finding("ok", f"stage {stage}", f"asks {name} ({backend.kind})")
         for deployment in backend.deployments:
-            for line in gate.explain(deployment, "batch" if backend.mode == "batch" else "chat"):
+            for line in gate.explain(
+                deployment.target, "batch" if backend.mode == "batch" else "chat"
+            ):
                 level = "bad" if line.startswith("refused") else "ok"
                 yield Finding(level, f"governance {deployment.label}", line)
         for result in asyncio.run(check_backend(backend, gate.check)):

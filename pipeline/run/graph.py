@@ -11,6 +11,7 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.hashing import fingerprint
 from pipeline.core.jsonl import dump_line, iter_lines
 from pipeline.llm.config import BackendConfig
+from pipeline.llm.identity import identified
 from pipeline.run.folder import RunFolder
 from pipeline.run.identity import changed_parts, code_hash, files_hash, user_files_hash
 from pipeline.run.recipe import Recipe, StageEntry
@@ -66,7 +67,7 @@ class Graph:
         backend = self.backend(stage)
         if backend is None:
             return None
-        return {"name": stage.backend, "kind": backend.kind, "model": backend.model}
+        return {"name": stage.backend, "kind": backend.kind, "model": identified(backend).model}
 
     def params(self, stage: StageEntry) -> dict[str, Any]:
         """The parameters a stage is built with; the first one gets the source."""
@@ -109,8 +110,9 @@ class Graph:
         if backend is not None and issubclass(cls, RecordStage):
             if backend.kind == "rules":
                 modules.append(RULES_MODULE)
+            model = identified(backend).model
             parts["model"] = fingerprint(
-                {"kind": backend.kind, "model": backend.model, "params": dict(backend.params)}
+                {"kind": backend.kind, "model": model, "params": dict(backend.params)}
             )
         if cls.prompts and (backend is None or backend.kind != "rules"):
             parts["prompts"] = files_hash("prompts", cls.prompts)

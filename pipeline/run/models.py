@@ -52,11 +52,13 @@ class ModelPlace:
         folder: the run folder, whose journal keeps the replies.
         gate: decides where the data may go.
         run_id: under which spending is added up over all sessions.
+        note: takes what the user should know, such as that a model is being loaded.
     """
 
     folder: RunFolder
     gate: Gate
     run_id: str
+    note: Callable[[str], None] = lambda _: None
 
     @asynccontextmanager
     async def open(
@@ -79,7 +81,7 @@ class ModelPlace:
                 yield model
             return
         async with open_engine(
-            backend, self.folder.replies, self.gate.check, run=self.run_id
+            backend, self.folder.replies, self.gate.check, run=self.run_id, note=self.note
         ) as engine:
             at_once = sum(deployment.concurrency for deployment in backend.deployments)
             workers = min(MOST_WORKERS, at_once + max(4, at_once // 8))

@@ -240,7 +240,8 @@ class Runner:
                     await answerer.answer(line)
             self._reporter.note(f"{stage.name}: waiting for batch jobs, if any are open")
 
-        place = ModelPlace(self._folder, self._gate, self._folder.read()["run_id"])
+        run_id = self._folder.read()["run_id"]
+        place = ModelPlace(self._folder, self._gate, run_id, self._reporter.note)
         async with stopped_by_signals(), place.open(backend, stage.name, collect) as model:
             answerer = Answerer(stage.name, worker, model.ask, rounds)
             with StageWriter(store, parts, usage=model.usage) as writer:

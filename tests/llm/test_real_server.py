@@ -24,45 +24,13 @@ from pipeline.llm.check import check_backend
 from pipeline.llm.config import BackendConfig, parse_backend
 from pipeline.llm.open import open_engine
 from pipeline.llm.types import Message, Outcome, Request
+from tests.support.tiny_models import make_model
 
 pytestmark = pytest.mark.heavy
 
 NEEDED = ("torch", "transformers", "tokenizers", "fastapi", "uvicorn")
 START_S = 180
 """Importing torch and transformers takes up to a minute on a busy machine."""
-
-TEMPLATE = "{% for m in messages %}{{ m['role'] }} {{ m['content'] }} {% endfor %}"
-
-
-def make_model(folder: Path) -> None:
-    """A Llama of two small layers and a tokenizer of bytes, saved to ``folder``."""
-    import tokenizers
-    import torch
-    import transformers
-
-    torch.manual_seed(0)
-    alphabet = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: number for number, token in enumerate(["<eos>", *alphabet])}
-    inner = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=vocabulary, merges=[]))
-    inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    inner.decoder = tokenizers.decoders.ByteLevel()
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=inner, eos_token="<eos>", pad_token="<eos>"
-    )
-    tokenizer.chat_template = TEMPLATE
-    tokenizer.save_pretrained(folder)
-    config = transformers.LlamaConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=1024,
-        eos_token_id=0,
-        pad_token_id=0,
-        bos_token_id=0,
-    )
-    transformers.LlamaForCausalLM(config).save_pretrained(folder)
 
 
 def wait_until_up(process: subprocess.Popen[bytes], url: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from pipeline.llm.config import DeploymentConfig
+from pipeline.llm.config import Deployment
 from pipeline.llm.types import Reply, Request
 
 
@@ -71,7 +71,7 @@ class Backend(Protocol):
     """One deployment, ready to be asked."""
 
     @property
-    def deployment(self) -> DeploymentConfig:
+    def deployment(self) -> Deployment:
         """What it talks to."""
         ...
 

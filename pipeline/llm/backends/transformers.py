@@ -11,6 +11,7 @@ from pipeline.llm.backends.transformers_load import Note
 from pipeline.llm.backends.transformers_rows import Job
 from pipeline.llm.backends.transformers_worker import Worker
 from pipeline.llm.local_config import LocalModelConfig
+from pipeline.llm.model_folder import model_path, read_model_folder
 from pipeline.llm.types import Request
 
 CLOSE_S = 10.0
@@ -24,11 +25,17 @@ class TransformersBackend:
         deployment: the model and how to batch it.
         name: of the model, for replies.
         note: takes what the user should know (loading, smaller batches).
+
+    Raises:
+        ConfigError: the folder holds no model; what else is wrong shows when it is loaded.
     """
 
     def __init__(
         self, deployment: LocalModelConfig, name: str, note: Note = lambda _: None
     ) -> None:
+        path = model_path(deployment)
+        if path is not None:
+            read_model_folder(path)
         self.deployment = deployment
         self._loop = asyncio.get_running_loop()
         self._worker = Worker(deployment, name, lambda text: self._call(note, text))

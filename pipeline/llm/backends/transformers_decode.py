@@ -49,10 +49,7 @@ class Decoder:
         device = self._loaded.device
         pads = [width - length for length in lengths]
         ids = torch.tensor(
-            [
-                [self._loaded.pad] * pad + row.tokens
-                for pad, row in zip(pads, rows, strict=True)
-            ],
+            [[self._loaded.pad] * pad + row.tokens for pad, row in zip(pads, rows, strict=True)],
             device=device,
         )
         mask = (torch.arange(width)[None, :] >= torch.tensor(pads)[:, None]).long().to(device)

@@ -142,9 +142,7 @@ def _load(config: LocalModelConfig, note: Note) -> Loaded:
     }
     if config.device_map is not None:
         given["device_map"] = (
-            config.device_map
-            if isinstance(config.device_map, str)
-            else dict(config.device_map)
+            config.device_map if isinstance(config.device_map, str) else dict(config.device_map)
         )
     if config.attention != "auto":
         given["attn_implementation"] = config.attention
@@ -233,7 +231,7 @@ def _with_adapter(model: Any, adapter: str) -> Any:
 
 
 def _template(config: LocalModelConfig, tokenizer: Any, path: Path) -> tuple[str | None, bool]:
-    """The chat template in force, None for the tokenizer's, and whether special tokens are added."""
+    """The chat template in force, None for the tokenizer's; whether special tokens are added."""
     if config.template in _TEMPLATES:
         return _TEMPLATES[config.template], True
     if config.template is not None:
@@ -319,9 +317,7 @@ def free_main_memory() -> int | None:
     return min(free, int(limit) - used) if limit.isdigit() else free or None
 
 
-def _require_memory(
-    config: LocalModelConfig, folder: ModelFolder, device: Any, dtype: str
-) -> None:
+def _require_memory(config: LocalModelConfig, folder: ModelFolder, device: Any, dtype: str) -> None:
     if config.device_map is not None:
         return  # accelerate places what does not fit elsewhere
     free = free_memory(device)

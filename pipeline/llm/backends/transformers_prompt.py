@@ -103,7 +103,7 @@ def prompt_tokens(request: Request, loaded: Loaded, config: LocalModelConfig) ->
 
 
 def _render(messages: tuple[Message, ...], loaded: Loaded, config: LocalModelConfig) -> str:
-    """The conversation as text; a system text the template has no place for joins the first turn."""
+    """The conversation as text; where the template has no place for it, system joins the user."""
     turns = [{"role": message.role, "content": _text(message)} for message in messages]
     system = next((turn["content"] for turn in turns if turn["role"] == "system"), "").strip()
     text = None

@@ -138,18 +138,20 @@ class Row:
     def push(self, token: int) -> bool:
         """Take the next token; True where the answer is finished."""
         self.out.append(token)
-        if token in self.eos:
-            self.finish = "stop"
-        elif self.growing is not None and self.growing.push(token):
-            self.finish = "stop"
-        elif self.matcher is not None and not self._follow(token):
+        if token in self.eos or self._stopped(token) or not self._follow(token):
             self.finish = "stop"
         elif len(self.out) >= self.wishes.most:
             self.finish = "length"
         return bool(self.finish)
 
+    def _stopped(self, token: int) -> bool:
+        """Tell the text of a token; True where a stop string came."""
+        return self.growing is not None and self.growing.push(token)
+
     def _follow(self, token: int) -> bool:
         """Tell the schema of a token; False where nothing can follow it."""
+        if self.matcher is None:
+            return True
         self.matcher.consume_token(token)
         return not self.matcher.is_stopped()
 
@@ -163,4 +165,3 @@ class Row:
         if not text.strip():
             return Reply(Outcome.MALFORMED, text, self.finish, usage, model, "empty")
         return Reply(Outcome.OK, text, self.finish, usage, model)
-

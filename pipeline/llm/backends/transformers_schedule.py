@@ -59,11 +59,7 @@ def next_group(waiting: Sequence[Row], running: Sequence[Row], limits: Limits) -
         fits = (len(running) + len(group) + 1) * total <= limits.tokens
         if not (running or group):
             fits = True
-        if (
-            not fits
-            or len(group) == free
-            or (group and (len(group) + 1) * size > limits.prefill)
-        ):
+        if not fits or len(group) == free or (group and (len(group) + 1) * size > limits.prefill):
             break
         group.append(row)
         prompt, longest = size, total

@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.core.errors import ConfigError
@@ -178,7 +178,9 @@ class Worker:
             rows[0].job.answer(Attempt(fault=fault))
             return
         limits.shrink(len(rows), max(row.total for row in rows))
-        self._note(f"out of memory with {len(rows)} answers at once: now at most {limits.sequences}")
+        self._note(
+            f"out of memory with {len(rows)} answers at once: now at most {limits.sequences}"
+        )
 
     def _let_go(self, decoder: Decoder) -> None:
         """Drop rows nobody waits for, and those that take too long."""
@@ -213,5 +215,3 @@ def _where(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{place}"
-
-
