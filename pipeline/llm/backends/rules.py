@@ -59,6 +59,12 @@ def _judge_pair(payload: Mapping[str, Any]) -> Any:
     return compare_answers(**payload)
 
 
+def _chat(payload: Mapping[str, Any]) -> str:
+    from pipeline.clinical.talk_rules import answer_by_rules
+
+    return answer_by_rules(str(payload.get("text") or ""), payload.get("earlier") or ())
+
+
 TASKS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "keyinfo": _keyinfo,
     "followup": _followup,
@@ -71,6 +77,9 @@ TASKS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
 }
 """Task name -> function from the structured payload to the JSON value a model would answer."""
 
+SPOKEN: Mapping[str, Callable[[Mapping[str, Any]], str]] = {"chat": _chat}
+"""The same for tasks whose answer is plain text."""
+
 
 def answer(request: Request) -> Reply:
     """Answer ``request`` by its task and payload; the messages are not looked at.
@@ -80,8 +89,10 @@ def answer(request: Request) -> Reply:
     Raises:
         ConfigError: no rules for this task.
     """
+    if (speak := SPOKEN.get(request.task)) is not None:
+        return Reply(Outcome.OK, speak(request.payload), model="rules")
     function = TASKS.get(request.task)
     if function is None:
-        known = ", ".join(sorted(TASKS))
+        known = ", ".join(sorted({*TASKS, *SPOKEN}))
         raise ConfigError(f"backend rules cannot answer task {request.task} (only: {known})")
     return Reply(Outcome.OK, orjson.dumps(function(request.payload)).decode(), model="rules")
