@@ -23,6 +23,7 @@ COMMANDS = (
     "sample",
     "libs build",
     "explain",
+    "chat",
     "check",
 )
 

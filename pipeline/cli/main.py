@@ -12,6 +12,7 @@ import typer
 
 import pipeline
 from pipeline.cli import (
+    chat,
     check,
     evaluate,
     explain,
@@ -63,6 +64,7 @@ app.add_typer(evaluate.app, name="evaluate")
 app.command("sample")(sample.sample)
 app.add_typer(libs.app, name="libs")
 app.command("explain")(explain.explain)
+app.command("chat")(chat.chat)
 app.command("check")(check.check)
 
 

@@ -36,6 +36,10 @@ Rebuild = Annotated[
     list[str] | None,
     typer.Option("--rebuild", help="Make this stage and its followers again.", metavar="STAGE"),
 ]
+DataClass = Annotated[
+    str,
+    typer.Option("--data-class", help="Of what is asked: credentialed, public or synthetic."),
+]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Worker processes.  [default: all cores]")
 ]

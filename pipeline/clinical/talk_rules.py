@@ -32,9 +32,10 @@ _WORDS = {
         "labels": "Labels", "doubted": "uncertain", "denied": "negated",
         "says": "On {} the text says: {}",
         "silent": "The text says nothing of {}.",
-        "lost": "Rules answer here, no model. They read the findings of a report that is pasted, and "
-                "find its sentences on a finding that is asked about. In this they found nothing to "
-                "answer.",
+        "blind": "The image was not looked at: rules read text alone.",
+        "lost": "Rules answer here, no model. They read the findings of a report that is pasted, "
+                "and find its sentences on a finding that is asked about. In this they found "
+                "nothing to answer.",
         "and": ", ", "of": " ({})", "end": ".", "list": "; ", "colon": ": ", "join": " ",
     },
     "zh": {
@@ -43,27 +44,30 @@ _WORDS = {
         "labels": "标签", "doubted": "可疑", "denied": "否认",
         "says": "关于{}，原文写道：{}",
         "silent": "原文没有提到{}。",
-        "lost": "这里由规则回答，没有模型。规则能读出所粘贴报告中的所见，并能找出报告中谈到某一所见的句子。"
-                "这段文字里没有可以回答的内容。",
+        "blind": "没有查看图像：规则只读文字。",
+        "lost": "这里由规则回答，没有模型。规则能读出所粘贴报告中的所见，"
+                "并能找出报告中谈到某一所见的句子。这段文字里没有可以回答的内容。",
         "and": "、", "of": "（{}）", "end": "。", "list": "；", "colon": "：", "join": "",
     },
 }  # fmt: skip
 
 
-def answer_by_rules(text: str, earlier: Sequence[str] = ()) -> str:
+def answer_by_rules(text: str, earlier: Sequence[str] = (), *, images: bool = False) -> str:
     """What rules say to ``text``.
 
     Args:
         text: what was typed or pasted.
         earlier: what was typed before, oldest first; the last text that describes an image is what
             a question is about.
+        images: whether images came with it, which rules cannot look at.
     """
     code = "zh" if _HAN.search(text) else "en"
     words = _WORDS[code]
     told = " ".join(s for s in _sentences(text) if not _QUESTION.search(s))
     asked = [s for s in _sentences(text) if _QUESTION.search(s)]
     described = _describe(told) if told else ""
-    lines = [described] if described else []
+    lines = [words["blind"]] if images else []
+    lines += [described] if described else []
     for question in asked:
         about = told if described else next((t for t in reversed(earlier) if claims_of(t)), "")
         if answer := _quote(question, about, words):

@@ -43,7 +43,7 @@ class Conversation:
         forgotten: so many of the oldest turns are no longer sent: they do not fit the model.
     """
 
-    config: ChatConfig = ChatConfig()
+    config: ChatConfig = field(default_factory=ChatConfig)
     turns: list[Turn] = field(default_factory=list)
     forgotten: int = 0
 

@@ -33,6 +33,7 @@ from pipeline.exports.registry import FORMATS
 from pipeline.exports.split import SplitOptions
 from pipeline.llm.config import BackendConfig, parse_backend
 from pipeline.llm.governance import GovernanceConfig
+from pipeline.llm.talk_config import ChatConfig
 from pipeline.sources.config import SourceConfig
 from pipeline.stages.base import RecordStage
 from pipeline.stages.registry import StageType, stage_type
@@ -104,6 +105,8 @@ class Recipe(_Model):
 
     Attributes:
         folder: where its file lies; attestations are named relative to it.
+        backend: the backend of stages that name none, and of ``chat``.
+        chat: how its model is talked to.
     """
 
     name: str
@@ -111,6 +114,8 @@ class Recipe(_Model):
     source: SourceConfig
     governance: GovernanceConfig = GovernanceConfig()
     folder: str = "."
+    backend: str = "rules"
+    chat: ChatConfig = ChatConfig()
     backends: dict[str, BackendConfig] = Field(default_factory=dict)
     stages: tuple[StageEntry, ...]
     exports: tuple[ExportEntry, ...] = ()
@@ -147,6 +152,7 @@ def load_recipe(
     sets: Iterable[str] = (),
     source: Mapping[str, Any] | None = None,
     backend: str | None = None,
+    needs_input: bool = True,
 ) -> Recipe:
     """Load a packaged recipe by name, or a YAML file by path, and resolve it.
 
@@ -155,6 +161,7 @@ def load_recipe(
         sets: ``key.path=value`` overrides, the value in YAML.
         source: overrides of the ``source`` part, such as ``{"path": "data"}``.
         backend: the backend of every stage that asks a model.
+        needs_input: False for a recipe that is not run: then it may have no input.
 
     Raises:
         ConfigError: no such recipe, bad YAML, an unknown key or stage, a value that does not fit.
@@ -167,6 +174,8 @@ def load_recipe(
     if not isinstance(data["source"], dict):
         raise ConfigError(f"{path}: 'source' must hold keys such as path")
     data["source"].update({k: v for k, v in (source or {}).items() if v is not None})
+    if not needs_input:
+        data["source"].setdefault("path", "")
     if backend is not None:
         data["backend"] = backend
     return _resolve(path, data, everywhere=backend is not None)
@@ -253,6 +262,7 @@ def _resolve(path: Path, data: dict[str, Any], *, everywhere: bool) -> Recipe:
             {
                 "name": path.stem,
                 **data,
+                "backend": default_backend,
                 "backends": backends,
                 "stages": entries,
                 "folder": str(path.parent.resolve()),

@@ -62,7 +62,11 @@ def _judge_pair(payload: Mapping[str, Any]) -> Any:
 def _chat(payload: Mapping[str, Any]) -> str:
     from pipeline.clinical.talk_rules import answer_by_rules
 
-    return answer_by_rules(str(payload.get("text") or ""), payload.get("earlier") or ())
+    return answer_by_rules(
+        str(payload.get("text") or ""),
+        payload.get("earlier") or (),
+        images=bool(payload.get("images")),
+    )
 
 
 TASKS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {

@@ -1,0 +1,88 @@
+"""``chat``: talks to a backend, in the terminal or in a page."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.cli import shared
+from pipeline.core.errors import ConfigError
+
+
+def chat(
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", help="Recipe with the preset and the backends.")
+    ] = None,
+    backend: Annotated[
+        str | None, typer.Option("--backend", help="Backend of the recipe.  [default: its own]")
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option("--url", help="An OpenAI-compatible server instead.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Its model.")] = None,
+    key_env: Annotated[
+        str | None, typer.Option("--key-env", help="Environment variable with its key.")
+    ] = None,
+    model_path: Annotated[
+        Path | None, typer.Option("--model-path", help="A model folder, in this process, instead.")
+    ] = None,
+    system: Annotated[str | None, typer.Option("--system", help="System prompt, or @FILE.")] = None,
+    no_history: Annotated[
+        bool, typer.Option("--no-history", help="Ask each question on its own.")
+    ] = False,
+    temperature: Annotated[float | None, typer.Option("--temperature", min=0)] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", min=1, help="Longest answer.")
+    ] = None,
+    context: Annotated[
+        int | None, typer.Option("--context", min=64, help="Tokens the model takes.")
+    ] = None,
+    image: Annotated[
+        list[Path] | None, typer.Option("--image", help="Image to ask about; may be repeated.")
+    ] = None,
+    data_class: shared.DataClass = "credentialed",
+) -> int:
+    """Talk to a model, or to the rules, with the answer shown as it is made.
+
+    What is typed counts as credentialed unless --data-class says otherwise. Input that is piped in
+    is one question. /help lists the commands; nothing is kept unless /save is asked for.
+
+    Example: cxr-pipeline chat --url http://localhost:8000/v1 --model llama
+    """
+    from pipeline.cli.chat_terminal import chat_here, chat_piped
+    from pipeline.run.chatting import ChatOptions, prepare_chat
+
+    preset: dict[str, Any] = {
+        "system": None if system is None else read_prompt(system),
+        "history": False if no_history else None,
+        "temperature": temperature,
+        "max_tokens": max_tokens,
+        "context": context,
+    }
+    setup = prepare_chat(
+        ChatOptions(recipe, backend, url, model, key_env, model_path, data_class, preset)
+    )
+    images = [setup.image(path) for path in image or ()]
+    if sys.stdin.isatty():
+        return chat_here(setup, images)
+    return chat_piped(setup, images, sys.stdin.buffer.read())
+
+
+def read_prompt(text: str) -> str:
+    """``text``, or what the file ``@FILE`` holds.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    if not text.startswith("@"):
+        return text
+    path = Path(text[1:]).expanduser()
+    try:
+        return path.read_text(encoding="utf-8-sig").strip()
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8 text") from None
