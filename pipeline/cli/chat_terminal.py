@@ -139,6 +139,11 @@ class Terminal:
         while True:
             try:
                 text = self._read()
+                if text.strip() in ("/quit", "/exit"):
+                    return
+                self._leaving = False
+                if text.strip():
+                    self._take(text)
             except EOFError:
                 print()
                 return
@@ -148,14 +153,6 @@ class Terminal:
                     return
                 self._leaving = True
                 _say("once more, or Ctrl-D, leaves")
-                continue
-            self._leaving = False
-            if text.strip() in ("/quit", "/exit"):
-                return
-            if not text.strip():
-                continue
-            try:
-                self._take(text)
             except PipelineError as error:
                 _say(str(error))
 

@@ -113,13 +113,13 @@ async def test_ctrl_c_stops_the_answer_and_not_the_program() -> None:
             screen.type("go on\n")
             screen.wait_for("word word")
             screen.type(CTRL_C)
-            screen.wait_for("stopped")
+            screen.wait_for("stopped; Ctrl-C again leaves]\n> ")
             server.answer = echo
             server.streaming.pause_s = 0.0
             screen.type("still there?\n")
-            screen.wait_for("<3> you said: still there?")
+            screen.wait_for("<3> you said: still there?\n> ")
             screen.type(CTRL_C)
-            screen.wait_for("once more")
+            screen.wait_for("once more, or Ctrl-D, leaves]\n> ")
             screen.type(CTRL_C)
             assert screen.wait() == ExitCode.DONE
 

@@ -71,8 +71,7 @@ class Terminal:
         deadline = time.monotonic() + seconds
         while self.screen.count(text) < times:
             ready, _, _ = select.select([self._master], [], [], max(0, deadline - time.monotonic()))
-            assert ready, f"{text!r} did not come; there is:\n{self.screen}"
-            self._read()
+            assert ready and self._read(), f"{text!r} did not come; there is:\n{self.screen}"
 
     def wait(self, seconds: float = 20.0) -> int:
         """Read until the program ends; its exit code."""
