@@ -8,7 +8,6 @@ by the Chinese rules, and its findings carry their English names.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from pipeline.clinical.extract import read_report
 from pipeline.clinical.lay_terms import in_clinical_words
-from pipeline.clinical.lexicon import load_lexicon
+from pipeline.clinical.lexicon import load_lexicon, read_rows
 from pipeline.clinical.mentions import Mention
 from pipeline.clinical.sentences import split_sentences
 from pipeline.core.resources import resource_path
@@ -69,8 +68,9 @@ _ZONE_WORDS = {
     "middle": "mid", "mid": "mid", "lingula": "mid", "lingular": "mid",
     "lower": "lower", "base": "lower", "bases": "lower", "basal": "lower", "basilar": "lower",
     "bibasilar": "lower", "bibasal": "lower", "上": "upper", "中": "mid", "下": "lower",
+    "尖": "upper", "底": "lower",
 }  # fmt: skip
-_PLACE = re.compile(r"[a-z]+|[左右双两上中下]")
+_PLACE = re.compile(r"[a-z]+|[左右双两上中下尖底]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,10 @@ class Claim:
         zones: of ``upper``, ``mid`` and ``lower``.
         level: degrees and sizes; likewise ``change``.
         span: where its words are in the text.
+        implied: whether it follows from normality (*heart size is normal*), not from its own words.
+        hedged: whether it is stated as likely (*consistent with*, *考虑*).
+        also: other names that the same words stand for in another language (*感染* is *pneumonia*
+            or *inflammation*).
     """
 
     name: str
@@ -93,6 +97,9 @@ class Claim:
     level: tuple[str, ...]
     change: str
     span: tuple[int, int]
+    implied: bool = False
+    hedged: bool = False
+    also: tuple[str, ...] = ()
 
 
 def can_read(text: str) -> bool:
@@ -168,13 +175,27 @@ def _yes_or_no(answer: str, instruction: str) -> Iterator[Claim]:
 def _claim(mention: Mention) -> Claim | None:
     if mention.status not in ("present", "uncertain", "absent"):
         return None
-    name = mention.name
+    name, level = mention.name, mention.level
+    also: tuple[str, ...] = ()
     if not name.isascii():
-        name = _english_names().get(name, "")
+        name, *others = _english_names().get(name, ("",))
+        also = tuple(others)
+        level = tuple(_english_levels().get(degree, degree) for degree in level)
     if not name:
         return None
     sides, zones = _place(mention.location)
-    return Claim(name, mention.status, sides, zones, mention.level, mention.change, mention.span)
+    return Claim(
+        name,
+        mention.status,
+        sides,
+        zones,
+        level,
+        mention.change,
+        mention.span,
+        implied=mention.rule == "normal",
+        hedged=mention.status == "present" and bool(mention.trigger),
+        also=also,
+    )
 
 
 def _all_normal(span: tuple[int, int]) -> Claim:
@@ -199,12 +220,26 @@ def _chinese_rules() -> Path:
 
 
 @cache
-def _english_names() -> dict[str, str]:
-    """Chinese canonical name -> English one; the notes of the Chinese library hold it."""
+def _english_names() -> dict[str, tuple[str, ...]]:
+    """Chinese canonical name -> English ones, the usual one first, from the Chinese library.
+
+    Its notes hold them, separated by ``;``; what the English lexicon does not know is left out.
+    """
     lexicon = load_lexicon()
-    with (_chinese_rules() / "disease_lib.csv").open(encoding="utf-8", newline="") as file:
-        return {
-            row["official_name"]: name
-            for row in csv.DictReader(file)
-            if (name := lexicon.canonical(row["notes"])) is not None
-        }
+    found: dict[str, tuple[str, ...]] = {}
+    for row in read_rows(_chinese_rules() / "disease_lib.csv", ("official_name", "notes")):
+        names = tuple(filter(None, map(lexicon.canonical, row["notes"].split(";"))))
+        if names:
+            found[row["official_name"]] = names
+    return found
+
+
+@cache
+def _english_levels() -> dict[str, str]:
+    """Chinese degree -> the English one of the same rank, from the notes of the library."""
+    levels = load_lexicon().levels
+    return {
+        row["canonical"]: levels[row["notes"]]
+        for row in read_rows(_chinese_rules() / "level_lib.csv", ("canonical", "notes"))
+        if row["notes"] in levels
+    }

@@ -10,7 +10,7 @@ is supported.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
 from pipeline.clinical.claims import UNMENTIONED, Claim, answer_claims, can_read, claims_of
@@ -103,15 +103,34 @@ def check_grounding(answer: str, report: str, instruction: str = "") -> Groundin
     """
     if not can_read(answer):
         return Grounding(checked=False)
+    return ground_claims(answer_claims(answer, instruction), report)
+
+
+def ground_claims(claims: Iterable[Claim], report: str) -> Grounding:
+    """Compare claims, of whatever text, with what ``report`` says.
+
+    Args:
+        claims: as `answer_claims` or `claims_of` read them.
+        report: the text they must rest on, in English or Chinese.
+    """
     facts = _facts(report)
     contradictions: dict[Issue, None] = {}
     unsupported: dict[Issue, None] = {}
-    for claim in answer_claims(answer, instruction):
-        denied, kind = _judge(claim, facts)
+    for claim in claims:
+        denied, kind = _judge(_known(claim, facts), facts)
         if kind:
             issue = Issue(kind, claim.name, claim.span)
             (contradictions if denied else unsupported)[issue] = None
     return Grounding(tuple(contradictions), tuple(unsupported))
+
+
+def _known(claim: Claim, facts: _Facts) -> Claim:
+    """The claim under that of its names which the report speaks of."""
+    if claim.also and claim.name not in facts.by_name:
+        for name in claim.also:
+            if name in facts.by_name:
+                return replace(claim, name=name)
+    return claim
 
 
 @lru_cache(maxsize=256)  # several answers rest on one report, one after the other
@@ -129,6 +148,12 @@ def _facts(report: str) -> _Facts:
     denied = frozenset(
         name for name, claims in by_name.items() if all(c.status == "absent" for c in claims)
     )
+    others: dict[str, list[Claim]] = {}
+    for claim in (claim for claims in by_name.values() for claim in claims):
+        for other in claim.also:
+            if other not in by_name:
+                others.setdefault(other, []).append(claim)
+    by_name |= others
     return _Facts(
         {name: tuple(claims) for name, claims in by_name.items()},
         seen,

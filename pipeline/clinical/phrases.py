@@ -16,6 +16,7 @@ from pipeline.clinical.rulebook import Entry, Rulebook, match
 _POINTING = frozenset({"negation", "possible", "probable", "hypothetical", "history", "resolved"})
 _LONGEST = 48  # phrases of a clause; far more than people write, so that work stays linear
 _FRESH = frozenset({"stop", "start"})
+_AFTER = frozenset({"negation_after", "possible_after", "resolved_after"})
 
 
 @dataclass(slots=True, eq=False)
@@ -79,6 +80,9 @@ def scan(rulebook: Rulebook, tokens: list[str]) -> list[Phrase]:
         index = end
         if entry.splits:
             current = None
+            if not _FRESH.isdisjoint(entry.roles) and not _AFTER.isdisjoint(roles):
+                phrases.append(Phrase(joins, roles))  # cannot be excluded, but ...: it ends there
+                joins, roles = [], {}
             joins.append(part)
             roles.update(entry.roles)
             continue

@@ -29,6 +29,8 @@ STAGES = {
     "dedupe": "pipeline.stages.dedupe:Dedupe",
     "answer": "pipeline.stages.answer:Answer",
     "check-answers": "pipeline.stages.check_answers:CheckAnswers",
+    "caption": "pipeline.stages.caption:Caption",
+    "translate": "pipeline.stages.translate:Translate",
     "judge": "pipeline.stages.judge:Judge",
     "compare": "pipeline.stages.judge:Compare",
 }

@@ -12,7 +12,9 @@ from pipeline.core.resources import resource_path
 _FENCE = re.compile(r"\A```\w*\n(.*?)\n?```\s*\Z", re.DOTALL)
 _NUMBER = re.compile(r"\A(?:\(?\d{1,2}[.):]\s+|[-*•·]\s+|#+\s+)")
 _QUOTES = (("“", "”"), ('"', '"'), ("'", "'"), ("「", "」"), ("**", "**"), ("`", "`"), ("«", "»"))
-_FIELDS = ("instruction", "question", "answer", "response", "output")
+_FIELDS = (
+    "instruction", "question", "answer", "response", "output", "caption", "translation",
+)  # fmt: skip
 _ROUNDS = 6  # how many layers of decoration are taken off
 
 

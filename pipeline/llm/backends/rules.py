@@ -69,6 +69,18 @@ def _chat(payload: Mapping[str, Any]) -> str:
     )
 
 
+def _caption(payload: Mapping[str, Any]) -> Any:
+    from pipeline.clinical.caption_rules import make_caption
+
+    return make_caption(**payload)
+
+
+def _translation(payload: Mapping[str, Any]) -> Any:
+    from pipeline.clinical.translation_rules import make_translation
+
+    return make_translation(**payload)
+
+
 TASKS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "keyinfo": _keyinfo,
     "followup": _followup,
@@ -76,6 +88,8 @@ TASKS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "icd10": _icd10,
     "instructions": _instruction,
     "answer": _answer,
+    "caption": _caption,
+    "translation": _translation,
     "judge": _judge,
     "judge-pair": _judge_pair,
 }

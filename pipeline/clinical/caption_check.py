@@ -1,0 +1,108 @@
+"""Whether a caption is one that its report bears out, and that stands on its own.
+
+Reasons to reject, in the order they are looked for: ``empty``, ``truncated``, ``refusal``,
+``wrong_language``; ``blank``, ``comparison``, ``date``, ``advice`` (`caption_text`); ``negation``,
+``side``, ``place``, ``change``, ``finding``, ``certainty``, ``degree`` (`grounding`); ``number``.
+Flags: ``omitted`` (a positive finding of the report is missing), ``doubt_omitted`` (a suspected
+one), ``side_omitted``, ``denial`` (an absence the report does not state), ``side`` and ``degree``
+where the report gives none.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pipeline.clinical.caption_text import traces
+from pipeline.clinical.claims import Claim, claims_of
+from pipeline.clinical.grounding import Issue, ground_claims
+from pipeline.clinical.instructing.answers import wrong_answer
+from pipeline.clinical.lexicon import load_lexicon
+from pipeline.clinical.quantities import quantities
+from pipeline.clinical.text_check import TextCheck, Verdict
+
+CHECKS = ("form", "traces", "findings", "numbers", "omissions")
+"""What is checked, in order."""
+
+_GRAVE = frozenset({"finding", "certainty", "degree"})
+"""Additions for which a caption is rejected: it must not say more than its report."""
+
+_SIDE_WORDS = {
+    "left": ("left", "bilat", "both", "lingul", "bibas", "biapic"),
+    "right": ("right", "bilat", "both", "middle lobe", "bibas", "biapic"),
+}
+
+
+def check_caption(report: str, caption: str, *, finish_reason: str = "stop") -> TextCheck:
+    """Compare a caption with the report it was made of.
+
+    Args:
+        report: findings and impression, or the whole report; reason, technique and comparison
+            sections are passed over.
+        caption: English text.
+        finish_reason: how the model ended; ``length`` means cut.
+    """
+    verdict = Verdict()
+    verdict.checking("form")
+    wrong = wrong_answer(caption, "", finish_reason=finish_reason)
+    if wrong is not None:
+        verdict.reject(wrong)
+        return verdict.done()
+    verdict.checking(*CHECKS)
+    for kind, span in traces(caption):
+        verdict.reject(kind, span=span)
+    said = claims_of(caption)
+    _check_claims(verdict, said, report)
+    _check_numbers(verdict, caption, report)
+    _check_omissions(verdict, caption, report)
+    return verdict.done()
+
+
+def _check_claims(verdict: Verdict, said: list[Claim], report: str) -> None:
+    found = ground_claims(said, report)
+    verdict.add(found.contradictions)
+    for issue in found.unsupported:
+        if issue.kind in _GRAVE or (issue.kind == "side" and _is_new_side(issue, said, report)):
+            verdict.reject(issue.kind, issue.finding, issue.span)
+        else:
+            verdict.flag(issue.kind, issue.finding, issue.span)
+
+
+def _is_new_side(issue: Issue, said: list[Claim], report: str) -> bool:
+    """Whether the side is one that the report never speaks of."""
+    lowered = report.lower()
+    sides = frozenset().union(*(c.sides for c in said if c.span == issue.span))
+    return any(not any(word in lowered for word in _SIDE_WORDS[side]) for side in sides)
+
+
+def _check_numbers(verdict: Verdict, caption: str, report: str) -> None:
+    own = quantities(caption)
+    if not own.said and not own.counted:
+        return
+    known = quantities(report)
+    if own.said - known.all:
+        verdict.reject("number")
+    elif own.counted - known.all:
+        (verdict.reject if known.counted else verdict.flag)("number")
+
+
+def _check_omissions(verdict: Verdict, caption: str, report: str) -> None:
+    stated = [claim for claim in _stated(report) if claim.status in ("present", "uncertain")]
+    found = ground_claims(stated, caption)
+    by_place = {(claim.name, claim.span): claim for claim in stated}
+    for issue in found.unsupported:
+        if issue.kind == "finding":
+            doubted = by_place[issue.finding, issue.span].status == "uncertain"
+            verdict.flag("doubt_omitted" if doubted else "omitted", issue.finding)
+    for issue in found.contradictions:
+        verdict.flag("side_omitted" if issue.kind == "side" else "omitted", issue.finding)
+
+
+@lru_cache(maxsize=256)
+def _stated(report: str) -> tuple[Claim, ...]:
+    """The claims of a report that a caption should pass on."""
+    return tuple(c for c in claims_of(report) if c.name != "clear" and _is_telling(c.name))
+
+
+def _is_telling(name: str) -> bool:
+    finding = load_lexicon().by_name.get(name)
+    return finding is not None and finding.kind not in ("general", "artifact")

@@ -1,0 +1,124 @@
+"""Numbers of a text in one form, so that two texts, or two languages, can be compared.
+
+Lengths are in millimetres whatever their unit (*1.5 cm*, *15 mm*, *1.5 厘米*), percentages are
+percentages, everything else is the bare number: *T8*, *5th rib*, *fifth rib*, *第五肋*, *胸8椎体*.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from pipeline.clinical.numbered import ORDINALS
+
+Quantity: TypeAlias = tuple[str, float]
+"""(``length``, millimetres), (``percent``, value) or (``number``, value)."""
+
+_CARDINALS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_VALUES = {
+    **{word: number for number, word in enumerate(ORDINALS, 1)},
+    **{word: number for number, word in enumerate(_CARDINALS, 2)},
+}
+_UNIT = r"mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?|毫米|厘米|公分|釐米|㎜|㎝"
+_RUN = re.compile(
+    rf"(?<![\d.])(\d+(?:[.．]\d+)?)(?:\s*-?\s*({_UNIT})(?![a-z])|\s*(%|％|percent))?"
+    r"(\s*(?:x|×|\*|by|to|-|–|~|～|至|到|乘|、)\s*(?=\d))?"
+)
+_RANGE = re.compile(
+    r"(?<![\d.])(\d{1,2})(?:st|nd|rd|th)?\s*(?:-|–|~|～|to|through|至|到)\s*[ctl]?(\d{1,2})(?![\d.])"
+)
+_BONES = 12
+_PERCENT_BEFORE = re.compile(r"百分之(\d+(?:\.\d+)?)")
+_ORDINAL = re.compile(rf"\b(?:{'|'.join(ORDINALS)})\b")
+_CARDINAL = re.compile(rf"\b(?:{'|'.join(_CARDINALS)})\b")
+_HAN = "一二三四五六七八九十"
+_LISTED = rf"[{_HAN}]+(?:[、，,至到-][{_HAN}]+)*"
+_HAN_RUN = re.compile(
+    rf"第({_LISTED})|({_LISTED})(?=\s*(?:前|后|侧|腋)?肋)|[颈胸腰]({_LISTED})(?=椎)"
+)
+_HAN_COUNT = re.compile(rf"([两{_HAN}]+)(?=(?:枚|个|处|根|条|支|块)(?!月))")
+_HAN_NUMBER = re.compile(rf"[{_HAN}]+")
+_NO_NUMBER = re.compile(r"covid[\s-]?19|sars[\s-]?cov[\s-]?2", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantities:
+    """The numbers of a text.
+
+    Attributes:
+        said: those in digits, ordinals, and Chinese ordinals.
+        counted: cardinals in words (*two nodules*, *两枚*), which a translation may leave out.
+    """
+
+    said: frozenset[Quantity]
+    counted: frozenset[Quantity]
+
+    @property
+    def all(self) -> frozenset[Quantity]:
+        """Both."""
+        return self.said | self.counted
+
+
+def quantities(text: str) -> Quantities:
+    """The numbers of an English or Chinese text; of other languages those in digits."""
+    lowered = _NO_NUMBER.sub(" ", text.lower())
+    said: set[Quantity] = set()
+    counted: set[Quantity] = set()
+    if any(char.isdigit() for char in lowered):
+        said.update(_in_digits(lowered))
+        counted.update(_inside_ranges(lowered))
+    for word in _ORDINAL.findall(lowered):
+        said.add(("number", float(_VALUES[word])))
+    for word in _CARDINAL.findall(lowered):
+        counted.add(("number", float(_VALUES[word])))
+    if not lowered.isascii():
+        for match in _HAN_RUN.finditer(lowered):
+            run = next(filter(None, match.groups()))
+            said.update(("number", float(_han(n))) for n in _HAN_NUMBER.findall(run))
+        for run in _HAN_COUNT.findall(lowered):
+            counted.add(("number", float(_han(run.replace("两", "二")))))
+    return Quantities(frozenset(said), frozenset(counted))
+
+
+def _in_digits(lowered: str) -> set[Quantity]:
+    """A unit holds for all numbers of its run: *2.5 x 3 cm*, *3-4 mm*."""
+    found: set[Quantity] = set()
+    for value in _PERCENT_BEFORE.findall(lowered):
+        found.add(("percent", float(value)))
+    lowered = _PERCENT_BEFORE.sub(" ", lowered)
+    waiting: list[float] = []
+    for value, unit, percent, joins in _RUN.findall(lowered):
+        number = float(value.replace("．", "."))
+        if unit:
+            factor = 10.0 if unit[0] in "c厘公釐㎝" else 1.0
+            found.update(("length", round(n * factor, 3)) for n in (*waiting, number))
+            waiting = []
+        elif percent:
+            found.update(("percent", n) for n in (*waiting, number))
+            waiting = []
+        else:
+            waiting.append(number)
+            if not joins:
+                found.update(("number", n) for n in waiting)
+                waiting = []
+    found.update(("number", n) for n in waiting)
+    return found
+
+
+def _inside_ranges(lowered: str) -> set[Quantity]:
+    """Bones between the ends of a range: *ribs 4-6* is also the fifth."""
+    return {
+        ("number", float(n))
+        for first, last in _RANGE.findall(lowered)
+        if int(first) < int(last) <= _BONES
+        for n in range(int(first) + 1, int(last))
+    }
+
+
+def _han(numeral: str) -> int:
+    """A Chinese numeral up to 99."""
+    tens, ten, units = numeral.rpartition("十")
+    if not ten:
+        return int("".join(str(_HAN.index(char) + 1) for char in numeral))
+    return 10 * (_HAN.index(tens) + 1 if tens else 1) + (_HAN.index(units) + 1 if units else 0)

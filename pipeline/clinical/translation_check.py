@@ -1,0 +1,396 @@
+"""Whether a translation says what its source says: what can be checked without a translator.
+
+Without knowing the language: ``empty``, ``truncated``, ``refusal``, ``wrong_language``,
+``untranslated`` (Latin words left, or words of the source copied), ``number`` (a number or unit is
+missing, changed or new), ``length``. For Chinese also ``script`` (the other kind of characters),
+``side`` (left, right or both swapped, lost or new), ``negation`` (lost or added), ``finding`` (lost
+or added, by name), ``place``, ``change``, ``certainty`` (a suspicion became a statement) and
+``degree``. The findings of both texts are compared by their canonical English names.
+
+It is meant to be sure before it rejects: a finding counts as lost only where the translation was
+read in full, or another finding stands in its place; otherwise it is flagged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+
+from pipeline.clinical import chinese
+from pipeline.clinical.claims import Claim, claims_of
+from pipeline.clinical.glossary import NAMING, Glossary, load_glossary
+from pipeline.clinical.grounding import Issue, ground_claims
+from pipeline.clinical.instructing.answers import wrong_answer
+from pipeline.clinical.instructing.language import language_code
+from pipeline.clinical.lexicon import load_lexicon
+from pipeline.clinical.quantities import quantities
+from pipeline.clinical.sentences import split_sentences
+from pipeline.clinical.text_check import TextCheck, Verdict
+
+ANY_LANGUAGE = ("form", "language", "untranslated", "numbers", "length")
+"""Checks that need no rules of the language."""
+
+CHINESE = ("script", "sides", "negation", "findings", "glossary")
+"""Checks that need the Chinese rules."""
+
+_LATIN_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*[A-Za-z]|[A-Za-z]")
+_WORD = re.compile(r"[^\W\d_]+")
+_MARKS = frozenset({"cm", "mm", "ml", "x", "b", "s", "kg", "hu", "am", "pm"})
+_BONE = re.compile(r"(?<![A-Za-z])[CTLSctls]\d{1,2}(?!\d)")
+_CAPITALS = re.compile(r"[A-Z]{2,6}\Z")
+_COPIED = 4
+"""Words of the source in a row that a translation into another Latin language may not hold."""
+
+_RATIO = {"zh": (0.55, 4.2), "ja": (0.7, 6.0), "ko": (0.5, 4.5)}
+"""Characters of the translation (blanks and marks aside) for one word of the source."""
+
+_LETTERS = (0.45, 2.4)
+"""The same for other languages: letters for one letter."""
+
+_LEAST_WORDS = 6
+"""Words of a source from which its length says anything."""
+
+_LEFT = re.compile(r"\bleft\b(?!ward)|\bleft-|\blevo\w+|\b(?:lul|lll)\b", re.I)
+_RIGHT = re.compile(r"\bright\b(?!ward)|\bright-|\bdextro\w+|\b(?:rul|rml|rll)\b", re.I)
+_BOTH = re.compile(r"\bbilateral(?:ly)?\b|\bbi(?:bas|apic|hil)\w+", re.I)
+_BOTH_LOOSELY = re.compile(r"\bboth\b|\b\w+s\b", re.I)
+_TO_LEFT = re.compile(
+    r"\bleft|\blevo|\blingul|\blul\b|\blll\b|\bcardiac apex|\baortic (?:kn|ar)", re.I
+)
+_TO_RIGHT = re.compile(
+    r"\bright|\bdextro|\bmiddle lobe|\b(?:minor|horizontal) fissure|\bazygos|\br[uml]l\b"
+    r"|\bcholecystectomy|\bgallbladder|\bcavoatrial|\bsvc\b|\bsuperior vena", re.I,
+)  # fmt: skip
+_NOT = re.compile(
+    r"\b(?:no|not|without|none|never|nor|neither|absent|absence|negative|free|denies|lack\w*"
+    r"|resolv\w+|remov\w+|non)\b|n't\b|\bnon-", re.I,
+)  # fmt: skip
+_NOT_SURE = re.compile(
+    r"\b(?:cannot|can not|not exclude\w*|rule[ds]? out|exclude[ds]?|not only)\b", re.I
+)
+_FINE = re.compile(
+    r"\b(?:normal\w*|clear|unremarkable|intact|midline|sharp|within|stable|unchanged|well|limits"
+    r"|un\w{4,}|in(?:com|suf|de|dis)\w+|non\w+|dis\w+|only|otherwise|free|preserved|maintained)\b",
+    re.I,
+)
+_CLEAR = "clear"
+_UNNAMED = frozenset({"general", "artifact"})
+_LOOSE = frozenset({"postsurgical change"})
+"""Names that Chinese says with a syllable (术后) that many other terms hold as well."""
+
+
+def check_translation(
+    source: str,
+    translation: str,
+    language: str = "Chinese",
+    *,
+    script: str = "simplified",
+    glossary: Glossary | None = None,
+    finish_reason: str = "stop",
+) -> TextCheck:
+    """Compare a translation with its English source.
+
+    Args:
+        source: the English text.
+        translation: its translation.
+        language: name or ISO 639-1 code of the language asked for.
+        script: ``simplified`` or ``traditional``, for Chinese.
+        glossary: accepted terms; the packaged one by default.
+        finish_reason: how the model ended; ``length`` means cut.
+    """
+    verdict = Verdict()
+    code = language_code(language)
+    verdict.checking("form", "language")
+    wrong = wrong_answer(translation, "", language=language, finish_reason=finish_reason)
+    if wrong is not None:
+        verdict.reject(wrong)
+        return verdict.done()
+    if code == "zh" and not chinese.HAN.search(translation):
+        verdict.reject("wrong_language")
+        return verdict.done()
+    verdict.checking(*ANY_LANGUAGE)
+    glossary = glossary if glossary is not None else load_glossary()
+    for span in _untranslated(source, translation, code, glossary):
+        verdict.reject("untranslated", span=span)
+    _check_numbers(verdict, source, translation)
+    _check_length(verdict, source, translation, code)
+    if code == "zh":
+        verdict.checking(*CHINESE)
+        if chinese.script_issues(translation, script):
+            verdict.reject("script")
+        _check_chinese(verdict, source, translation, glossary)
+    return verdict.done()
+
+
+def languages_with_rules() -> tuple[str, ...]:
+    """ISO 639-1 codes of the languages whose findings, sides and negations are checked."""
+    return ("zh",)
+
+
+def _untranslated(
+    source: str, translation: str, code: str, glossary: Glossary
+) -> Iterator[tuple[int, int]]:
+    if code in ("zh", "ja", "ko", "ru"):
+        text = _BONE.sub(lambda bone: " " * len(bone[0]), translation)
+        for match in _LATIN_WORD.finditer(text):
+            if not _may_stay(match[0], source, glossary):
+                yield match.span()
+        return
+    own = [word.lower() for word in _WORD.findall(source)]
+    runs = {tuple(own[at : at + _COPIED]) for at in range(len(own) - _COPIED + 1)}
+    words = list(_WORD.finditer(translation))
+    for at in range(len(words) - _COPIED + 1):
+        run = words[at : at + _COPIED]
+        if tuple(word[0].lower() for word in run) in runs:
+            yield run[0].start(), run[-1].end()
+            return
+
+
+def _may_stay(word: str, source: str, glossary: Glossary) -> bool:
+    """Units, abbreviations and names of the glossary, and abbreviations of the source."""
+    if word.lower() in _MARKS:
+        return True
+    if word.lower() in glossary.latin:
+        return True
+    return bool(_CAPITALS.match(word)) and word in source and not source.isupper()
+
+
+def _check_numbers(verdict: Verdict, source: str, translation: str) -> None:
+    own, theirs = quantities(source), quantities(translation)
+    if own == theirs:
+        return
+    missing = own.said - theirs.all
+    new = theirs.said - own.all
+    miscounted = own.counted and theirs.counted and not own.counted & theirs.all
+    if missing or new or miscounted:
+        verdict.reject("number")
+
+
+def _check_length(verdict: Verdict, source: str, translation: str, code: str) -> None:
+    words = _WORD.findall(source)
+    if len(words) < _LEAST_WORDS:
+        return
+    if code in _RATIO:
+        least, most = _RATIO[code]
+        ratio = sum(char.isalnum() for char in translation) / len(words)
+    else:
+        least, most = _LETTERS
+        letters = sum(len(word) for word in words)
+        ratio = sum(char.isalpha() for char in translation) / letters
+    if not least <= ratio <= most:
+        verdict.reject("length")
+
+
+def _check_chinese(verdict: Verdict, source: str, translation: str, glossary: Glossary) -> None:
+    said = list(_claims(source))
+    told = claims_of(translation)
+    pairs = _aligned(source, said, translation, told)
+    for english, han in pairs or [(source, translation)]:
+        if _wrong_side(english, han):
+            verdict.reject("side")
+    for english, han in pairs:
+        if _wrong_negation(english, han):
+            verdict.reject("negation")
+    _check_contradictions(verdict, said, told, source, translation)
+    _check_names(verdict, said, told, source, translation, glossary)
+
+
+@lru_cache(maxsize=64)  # a caption is compared with several translations, one after the other
+def _claims(source: str) -> tuple[Claim, ...]:
+    return tuple(claims_of(source))
+
+
+def _aligned(
+    source: str, said: list[Claim], translation: str, told: list[Claim]
+) -> list[tuple[str, str]]:
+    """The sentences of both texts in pairs, where both have as many and the findings agree.
+
+    They agree where each pair has a finding in common or one of them has none; else a sentence was
+    split or moved, and pairs would mislead.
+    """
+    own, theirs = _sentences(source, said), _sentences(translation, told)
+    if len(own) != len(theirs):
+        return []
+    pairs = list(zip(own, theirs, strict=True))
+    if len(pairs) > 1 and not all(a[1].isdisjoint(b[1]) <= (not (a[1] and b[1])) for a, b in pairs):
+        return []
+    return [(english, han) for (english, _), (han, _) in pairs]
+
+
+def _sentences(text: str, claims: list[Claim]) -> list[tuple[str, set[str]]]:
+    """The sentences with letters, each with the names of its findings."""
+    found: list[tuple[str, set[str]]] = []
+    for start, end in split_sentences(text):
+        sentence = text[start:end].strip()
+        if any(char.isalpha() for char in sentence):
+            inside = [c for c in claims if start <= c.span[0] < end]
+            found.append((sentence, {name for c in inside for name in (c.name, *c.also)}))
+    return found
+
+
+def _wrong_side(english: str, han: str) -> bool:
+    """Whether a side of one text is missing in the other."""
+    sides = chinese.sides_of(han)
+    left, right, both = _LEFT.search(english), _RIGHT.search(english), _BOTH.search(english)
+    if not sides and not (left or right or both):
+        return False
+    if "left" in sides and not (both or _TO_LEFT.search(english)):
+        return True
+    if "right" in sides and not (both or _TO_RIGHT.search(english)):
+        return True
+    if left and not ("left" in sides or "both" in sides):
+        return True
+    if right and not ("right" in sides or "both" in sides):
+        return True
+    if both and not ("both" in sides or {"left", "right"} <= sides):
+        return True
+    alone = bool(left) != bool(right) and "both" in sides and not {"left", "right"} & sides
+    return alone and not both and not _BOTH_LOOSELY.search(english)
+
+
+def _wrong_negation(english: str, han: str) -> bool:
+    """Whether one sentence denies and the other neither denies nor calls anything normal."""
+    if _NOT.search(english):
+        return not (chinese.negates(han) or _NOT_SURE.search(english))
+    return chinese.denies(han) and not (_FINE.search(english) or _NOT_SURE.search(english))
+
+
+def _check_contradictions(
+    verdict: Verdict, said: list[Claim], told: list[Claim], source: str, translation: str
+) -> None:
+    """What the rules of grounding say of the translation, and of the source in turn."""
+    spans = {claim.span: claim for claim in told}
+    onward = ground_claims(told, source)
+    verdict.add(issue for issue in onward.contradictions if not _is_general(issue.finding))
+    for issue in onward.unsupported:
+        claim = spans.get(issue.span)
+        if issue.kind == "degree" or (
+            issue.kind == "certainty" and claim is not None and not claim.hedged
+        ):
+            verdict.reject(issue.kind, issue.finding, issue.span)
+        elif issue.kind in ("side", "change", "certainty"):
+            verdict.flag(issue.kind, issue.finding, issue.span)
+    hedged = {(claim.name, claim.span) for claim in said if claim.hedged}
+    backward = ground_claims(said, translation)
+    verdict.add(
+        replace(issue, span=(0, 0))
+        for issue in backward.contradictions
+        if not _is_general(issue.finding)
+    )
+    for issue in backward.unsupported:
+        if issue.kind == "certainty" and (issue.finding, issue.span) not in hedged:
+            verdict.flag("doubt_added", issue.finding)
+        elif issue.kind == "side":
+            verdict.flag("side", issue.finding)
+
+
+def _check_names(
+    verdict: Verdict,
+    said: list[Claim],
+    told: list[Claim],
+    source: str,
+    translation: str,
+    glossary: Glossary,
+) -> None:
+    """Findings by name: what one text names, the other must name as well."""
+    own = [claim for claim in said if _is_named(claim)]
+    theirs = [claim for claim in told if _is_named(claim)]
+    lost = [
+        claim
+        for claim in own
+        if not any(_same(claim, other) for other in told)
+        and not _is_written(claim.name, translation, glossary)
+    ]
+    added = [
+        claim
+        for claim in theirs
+        if not any(_same(claim, other) for other in said)
+        and not any(_is_worded(name, source) for name in (claim.name, *claim.also))
+    ]
+    sure = not lost or bool(added) or not any(True for _ in chinese.unread(translation))
+    for claim in lost:
+        (verdict.reject if sure else verdict.flag)("finding" if sure else "unread", claim.name)
+    for claim in added:
+        if claim.status == "absent" and not lost and _denied_anyway(said):
+            verdict.flag("denial", claim.name, claim.span)
+        else:
+            verdict.reject("finding", claim.name, claim.span)
+    kept = {claim.name for claim in told} | {other for c in told for other in c.also}
+    for term in glossary.select(source):
+        named = term.kind in NAMING and term.english not in kept
+        if named and not any(word.lower() in translation.lower() for word in term.chinese):
+            verdict.flag("glossary", term.english)
+
+
+def _denied_anyway(said: list[Claim]) -> bool:
+    """Whether the source calls the image normal, so that a denial adds nothing."""
+    return any(c.name == _CLEAR or (c.name == "abnormality" and c.status == "absent") for c in said)
+
+
+def _is_named(claim: Claim) -> bool:
+    """Whether a claim names something that a translation must keep."""
+    if claim.implied or claim.name == _CLEAR:
+        return False
+    known = claim.name in load_lexicon().by_name
+    return known and not _is_general(claim.name) and claim.name not in _LOOSE
+
+
+def _is_general(name: str) -> bool:
+    """Whether a name is no finding of its own: *abnormality*, *artifact*."""
+    finding = load_lexicon().by_name.get(name)
+    return finding is not None and finding.kind in _UNNAMED
+
+
+def _same(one: Claim, other: Claim) -> bool:
+    """Whether two claims can be of the same thing: a name in common, or one more general."""
+    mine, theirs = {one.name, *one.also}, {other.name, *other.also}
+    if mine & theirs:
+        return True
+    return any(
+        a.endswith(f" {b}") or b.endswith(f" {a}") for a in (one.name,) for b in (other.name,)
+    )
+
+
+def _is_written(name: str, translation: str, glossary: Glossary) -> bool:
+    """Whether a translation holds an accepted term for a name, though the rules did not see it."""
+    term = glossary.find(name)
+    return term is not None and any(word.lower() in translation.lower() for word in term.chinese)
+
+
+def _is_worded(name: str, source: str) -> bool:
+    """Whether the words of a name stand in the source, though the rules did not see it."""
+    lowered = source.lower()
+    finding = load_lexicon().by_name.get(name)
+    return finding is not None and any(wording in lowered for wording in finding.wordings)
+
+
+def issue_text(issue: Issue) -> str:
+    """An issue in words for a model that is asked again; holds no text of the record."""
+    about = f" ({issue.finding})" if issue.finding else ""
+    return f"{_WORDS.get(issue.kind, issue.kind)}{about}"
+
+
+_WORDS = {
+    "empty": "there was no text",
+    "truncated": "the text was cut off",
+    "refusal": "the task was declined",
+    "wrong_language": "the text is not in the language asked for",
+    "untranslated": "words were left untranslated",
+    "number": "a number or unit is missing, changed or new",
+    "length": "the text is much too short or too long",
+    "script": "the characters are of the other script (simplified or traditional)",
+    "side": "left, right or both sides do not agree",
+    "negation": "something denied is stated, or something stated is denied",
+    "finding": "a finding is missing, or one was added",
+    "place": "the place of a finding does not agree",
+    "change": "the direction of a change does not agree",
+    "certainty": "a suspicion became a statement",
+    "degree": "the degree of a finding does not agree",
+    "blank": "a de-identification blank (___ or XXXX) was kept",
+    "comparison": "it refers to an earlier study or to a change",
+    "date": "it holds a date or a time",
+    "advice": "it holds a recommendation or tells of a message",
+    "too_long": "the text is too long",
+}
