@@ -15,6 +15,7 @@ COMMANDS = (
     "plan",
     "status",
     "retry",
+    "report",
     "export",
     "evaluate labels",
     "evaluate keyinfo",

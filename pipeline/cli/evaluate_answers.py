@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,8 @@ from pipeline.cli import shared
 from pipeline.core.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pipeline.core.records import Record
     from pipeline.evaluation.answers import Answer
     from pipeline.evaluation.judged import Judgements
@@ -73,7 +75,8 @@ def answers(
     from pipeline.run.runner import Selection
 
     others = _others(other)
-    source, dropped = _prepare(_read(_named(systems)), out, count, seed)
+    named = _named(systems)
+    source, dropped = _prepare(_read(named), out, count, seed)
     judge = load_recipe(recipe, sets=sets or (), source=source.model_dump(), backend=backend)
     console = shared.make_console()
     reporter = reporter_for(console)
@@ -99,7 +102,26 @@ def answers(
     write_json(out / _SCORES, report)
     show_report(console, report)
     console.print(f"\nscores  {out / _SCORES}", highlight=False, markup=False)
+    for kept in _keep(report, named, out):
+        console.print(f"        {kept}", highlight=False, markup=False)
     return ExitCode.REJECTS if job.result.rejected else ExitCode.DONE
+
+
+def _keep(report: dict[str, Any], systems: dict[str, Path], out: Path) -> Iterator[Path]:
+    """Put the scores into the runs that were judged and into the judge's own, for their reports."""
+    from pipeline.run.evaluations import keep_evaluation
+    from pipeline.run.exporting import stage_for
+    from pipeline.run.folder import RunFolder
+    from pipeline.run.job import stored_recipe
+
+    asked = {"out": str(out.resolve())}
+    runs: dict[Path, dict[str, str]] = {out / _RUN: {}}
+    for name, path in systems.items():
+        if path.is_dir():
+            stage = stage_for(stored_recipe(RunFolder(path)), "alpaca")
+            runs.setdefault(path, {})[name] = stage
+    for path, stages in runs.items():
+        yield keep_evaluation(RunFolder(path), report, about="", asked=asked, stages=stages)
 
 
 def _named(systems: list[str]) -> dict[str, Path]:

@@ -66,23 +66,24 @@ def keyinfo(
     truth = read_findings(gold, names, id_)
     console = shared.make_console()
     scores: dict[str, Any] = {}
-    for text in predictions:
-        name, path = evaluating.named(text)
-        place, _, stage = path.partition("#")
-        stages = (stage,) if stage else STAGES
-        said = read_findings(evaluating.records_of(Path(place), stages), names, id_)
+    chosen = evaluating.find_predictions(predictions, STAGES, part_is_stage=True)
+    for one in chosen:
+        said = read_findings(one.path, names, id_)
         score = score_keyinfo(truth, said, names, options)
-        _show(name, score, console, with_ids=examples > 0)
-        scores[name] = score.as_json()
+        _show(one.name, score, console, with_ids=examples > 0)
+        scores[one.name] = score.as_json()
     report = {
         "kind": "keyinfo",
         "gold": str(gold),
         "synonyms": str(synonyms) if synonyms else None,
         "likeness": likeness,
         "uncertain": uncertain.value,
+        "replicates": replicates,
+        "seed": seed,
         "predictions": scores,
     }
-    evaluating.write_report(json_, report, console)
+    asked = {name: report[name] for name in ("synonyms", "likeness", "uncertain", "replicates")}
+    evaluating.write_report(json_, report, console, chosen, [gold], {**asked, "seed": seed})
 
 
 def _show(name: str, score: KeyInfoScore, console: Console, *, with_ids: bool) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pipeline.evaluation.columns import ColumnOptions
     from pipeline.evaluation.compare import Comparison
-    from pipeline.evaluation.label_files import LabelEvaluation, LabelFile
+    from pipeline.evaluation.label_files import LabelEvaluation
     from pipeline.evaluation.labels import LabelScore
 
 STAGES = ("combine", "labels", "rule-labels")
@@ -104,7 +104,7 @@ def labels(
     MIMIC-CXR-JPG as they are. RUN_DIR scores a run's combined labels, RUN_DIR#rules those of one
     reader. Several predictions are compared by a paired test.
     """
-    from pipeline.evaluation.label_files import evaluate_labels
+    from pipeline.evaluation.label_files import LabelFile, evaluate_labels
     from pipeline.evaluation.labels import LabelOptions
 
     options = LabelOptions(
@@ -116,30 +116,20 @@ def labels(
         seed=seed,
         examples=examples or (3 if show_text else 0),
     )
-    found = evaluate_labels(
-        gold, _files(predictions), options, _columns(id_, classes, ignore), gold_rule.value
-    )
+    chosen = evaluating.find_predictions(predictions, STAGES)
+    files = [LabelFile(one.path, one.name, one.part) for one in chosen]
+    found = evaluate_labels(gold, files, options, _columns(id_, classes, ignore), gold_rule.value)
     console = shared.make_console()
     _show(found, console)
     if options.examples:
         _show_examples(found, console, show_text)
-    evaluating.write_report(json_, found.as_json(), console)
-
-
-def _files(predictions: list[str]) -> list[LabelFile]:
-    from pipeline.evaluation.label_files import LabelFile
-
-    files = []
-    for text in predictions:
-        name, path = evaluating.named(text)
-        place, _, reader = path.partition("#") if not Path(path).exists() else (path, "", "")
-        records = evaluating.records_of(Path(place), STAGES)
-        named = name if not reader or "=" in text else f"{name}#{reader}"
-        files.append(LabelFile(records, named, reader))
-    names = [file.name for file in files]
-    if len(set(names)) < len(names):
-        raise ConfigError("two predictions have the same name; give them names: NAME=PATH")
-    return files
+    report = found.as_json()
+    asked = {
+        "options": {name: v for name, v in report["options"].items() if name != "examples"},
+        "gold_rule": gold_rule.value,
+        "columns": [id_, classes or [], ignore or []],
+    }
+    evaluating.write_report(json_, report, console, chosen, gold, asked)
 
 
 def _columns(id_: str, classes: list[str] | None, ignore: list[str] | None) -> ColumnOptions:
@@ -164,6 +154,11 @@ def _show(found: LabelEvaluation, console: Console) -> None:
         highlight=False,
     )
     evaluating.show_notes(found.notes, console)
+    for score in found.scores:
+        if score.missing:
+            some = ", ".join(str(study)[:20] for study in score.missing[:5])
+            more = ", ..." if len(score.missing) > 5 else ""
+            console.print(f"missing in {score.name}: {some}{more}", highlight=False, markup=False)
     for score in found.scores:
         _show_score(score, console)
     if found.annotators:
@@ -233,7 +228,8 @@ def _show_examples(found: LabelEvaluation, console: Console, source: Path | None
     if source is not None:
         from pipeline.evaluation.texts import read_texts
 
-        texts = read_texts(evaluating.records_of(source, ("sections", "ingest")), wanted)
+        place = evaluating.find_prediction(str(source), ("sections", "ingest")).path
+        texts = read_texts(place, wanted)
     for score in found.scores:
         console.print(f"\n{score.name}: examples", highlight=False, markup=False)
         for name, one in score.classes.items():

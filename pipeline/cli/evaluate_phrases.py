@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,9 +38,10 @@ def phrases(
     truth = read_phrases(gold, options, id_)
     console = shared.make_console()
     scores: dict[str, Any] = {}
-    for text in predictions:
-        name, path = evaluating.named(text)
-        said = read_phrases(evaluating.records_of(Path(path), STAGES), options, id_)
+    chosen = evaluating.find_predictions(predictions, STAGES, part_is_stage=True)
+    for one in chosen:
+        name = one.name
+        said = read_phrases(one.path, options, id_)
         score = score_phrases(truth, said, options)
         title = (
             f"{name}: {score.studies:,} studies, {score.gold_phrases:,} phrases in gold, "
@@ -61,6 +63,8 @@ def phrases(
         "gold": str(gold),
         "fuzzy_threshold": threshold,
         "hedged": hedged,
+        "replicates": replicates,
+        "seed": seed,
         "predictions": scores,
     }
-    evaluating.write_report(json_, report, console)
+    evaluating.write_report(json_, report, console, chosen, [gold], asdict(options))

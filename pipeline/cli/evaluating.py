@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 from pipeline.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import Console
     from rich.table import Table
@@ -43,19 +44,66 @@ def named(text: str) -> tuple[str, str]:
     return Path(path.partition("#")[0]).name or path, path
 
 
-def records_of(path: Path, stages: Sequence[str]) -> Path:
-    """The records of the first of ``stages`` that a run folder has; a file is itself.
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Where the predictions of one name are.
+
+    Attributes:
+        name: how tables call them.
+        path: file to read.
+        part: what stood behind ``#``, or "".
+        run: the run folder they were made in; None for a file.
+        stage: stage of that run, or "".
+    """
+
+    name: str
+    path: Path
+    part: str = ""
+    run: Path | None = None
+    stage: str = ""
+
+
+def find_prediction(text: str, stages: Sequence[str], *, part_is_stage: bool = False) -> Prediction:
+    """The predictions that ``[NAME=]PATH[#PART]`` means.
+
+    Args:
+        text: as the user wrote it.
+        stages: of a run folder, the first of these that it has is read.
+        part_is_stage: whether ``#PART`` names the stage to read.
 
     Raises:
-        ConfigError: a folder without any of them.
+        ConfigError: a folder without any of the stages.
     """
-    if not path.is_dir():
-        return path
-    for stage in stages:
-        records = path / "stages" / stage / "records.jsonl"
+    name, path = named(text)
+    place, part = Path(path), ""
+    if not place.exists():
+        before, _, part = path.partition("#")
+        place = Path(before)
+    if part and "=" not in text:
+        name = f"{name}#{part}"
+    if not place.is_dir():
+        return Prediction(name, place, part)
+    wanted = (part,) if part and part_is_stage else stages
+    for stage in wanted:
+        records = place / "stages" / stage / "records.jsonl"
         if records.is_file():
-            return records
-    raise ConfigError(f"{path} holds no run with a stage {' or '.join(stages)}")
+            return Prediction(name, records, part, place, stage)
+    raise ConfigError(f"{place} holds no run with a stage {' or '.join(wanted)}")
+
+
+def find_predictions(
+    texts: Sequence[str], stages: Sequence[str], *, part_is_stage: bool = False
+) -> list[Prediction]:
+    """All predictions of a command, each with a name of its own.
+
+    Raises:
+        ConfigError: a folder without any of the stages, or two with the same name.
+    """
+    found = [find_prediction(text, stages, part_is_stage=part_is_stage) for text in texts]
+    names = [one.name for one in found]
+    if len(set(names)) < len(names):
+        raise ConfigError("two predictions have the same name; give them names: NAME=PATH")
+    return found
 
 
 def make_table(console: Console, title: str, columns: Iterable[str]) -> Table:
@@ -81,22 +129,59 @@ def with_interval(value: Interval) -> str:
     return f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
 
 
-def write_report(path: Path | None, report: dict[str, Any], console: Console) -> None:
-    """Write the JSON report, if it is wanted.
+def write_report(
+    path: Path | None,
+    report: dict[str, Any],
+    console: Console,
+    predictions: Sequence[Prediction],
+    gold: Sequence[Path],
+    options: dict[str, Any],
+) -> None:
+    """Write the JSON report: to ``path``, if it is wanted, and into each run that was scored.
 
     Raises:
         ConfigError: it cannot be written.
     """
-    if path is None:
-        return
     from pipeline.core.atomic import make_private_dir, write_json
 
+    written = []
     try:
-        make_private_dir(path.parent)
-        write_json(path, report)
+        if path is not None:
+            make_private_dir(path.parent)
+            write_json(path, report)
+            written.append(path)
+        written += _keep(report, predictions, gold, options)
     except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
-    console.print(f"\nwritten  {path}", highlight=False, markup=False)
+        where = path or error.filename or "the evaluation"
+        raise ConfigError(f"cannot write {where}: {error.strerror}") from None
+    console.print()
+    for one in written:
+        console.print(f"written  {one}", highlight=False, markup=False)
+
+
+def _keep(
+    report: dict[str, Any],
+    predictions: Sequence[Prediction],
+    gold: Sequence[Path],
+    options: dict[str, Any],
+) -> Iterator[Path]:
+    """Put the report into the run folders among ``predictions``."""
+    from pipeline.run.evaluations import keep_evaluation
+    from pipeline.run.folder import RunFolder
+
+    asked = {
+        "gold": [str(one.resolve()) for one in gold],
+        "predictions": [[one.name, str(one.path.resolve()), one.part] for one in predictions],
+        "options": options,
+    }
+    runs = dict.fromkeys(one.run for one in predictions if one.run is not None)
+    for run in runs:
+        folder = RunFolder(run)
+        if not folder.exists():
+            continue
+        stages = {one.name: one.stage for one in predictions if one.run == run}
+        about = gold[0].name.partition(".")[0] if gold else ""
+        yield keep_evaluation(folder, report, about=about, asked=asked, stages=stages)
 
 
 def show_notes(notes: Iterable[str], console: Console) -> None:

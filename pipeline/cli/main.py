@@ -19,6 +19,7 @@ from pipeline.cli import (
     export,
     libs,
     plan,
+    report,
     retry,
     run_command,
     sample,
@@ -59,6 +60,7 @@ app.command("run")(run_command.run)
 app.command("plan")(plan.plan)
 app.command("status")(status.status)
 app.command("retry")(retry.retry)
+app.command("report")(report.report)
 app.command("export")(export.export)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("sample")(sample.sample)

@@ -64,11 +64,12 @@ def carry_out(folder: RunFolder, recipe: Recipe, selection: Selection, workers: 
 
 
 def _conclude(console: Console, folder: RunFolder, recipe: Recipe, job: JobResult) -> None:
-    from pipeline.run.summary import question_counts, type_mix
+    from pipeline.run.counts.questions import type_mix
+    from pipeline.run.summary import counts_of
 
     for stage in recipe.stages:
         if stage.use == "questions" and stage.name in job.result.manifests:
-            counts = question_counts(folder, stage.name)
+            counts = counts_of(folder, stage.name)
             _show_mix(console, type_mix(counts["types"]), counts["studies"])
             _show_rows(console, folder, stage.name)
     say = [("report of counts", job.counts)]

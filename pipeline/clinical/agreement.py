@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 
 @dataclass(slots=True)
@@ -57,3 +59,27 @@ class PairCounts:
             return None
         agreed = (self.both + self.neither) * total
         return (agreed - chance) / (total * total - chance)
+
+
+class ReaderPairs:
+    """How far every two readers of the same reports agree on each class.
+
+    Args:
+        classes: the classes.
+        status: the status that means yes; any other, and silence, is no.
+
+    Attributes:
+        counts: (first reader, second reader, class) -> counts.
+    """
+
+    def __init__(self, classes: Sequence[str], status: str) -> None:
+        self._classes = classes
+        self._status = status
+        self.counts: dict[tuple[str, str, str], PairCounts] = {}
+
+    def add(self, states: Mapping[str, Mapping[str, str]]) -> None:
+        """Count one report: reader -> class -> status."""
+        for (a, of_a), (b, of_b) in combinations(states.items(), 2):
+            for name in self._classes:
+                pair = self.counts.setdefault((a, b, name), PairCounts())
+                pair.add(of_a.get(name) == self._status, of_b.get(name) == self._status)

@@ -42,6 +42,7 @@ def judge_report(
         "agreement": agreement(scored, others, how) if others is not None else [],
     }
     return {
+        "kind": "answers",
         **facts,
         "judged": len(scored),
         "compared": len(compared),

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pipeline.clinical.vocabulary import vocabulary
 from pipeline.core.errors import ConfigError
 from pipeline.evaluation.attributes import ASPECTS, AspectCounts, aspects
 from pipeline.evaluation.findings import Finding, StudyFindings
@@ -16,6 +17,9 @@ from pipeline.evaluation.scores import MEASURES, Floats, ratio
 from pipeline.evaluation.synonyms import Names
 
 CATEGORIES = ("entity", "entity, relaxed", "uncertain", "negated")
+OTHER_NAMES = "(names that no list knows)"
+"""What names are counted under that are neither in the user's list nor made of known words."""
+
 _MOST_NAMES = 20
 
 
@@ -59,7 +63,7 @@ class KeyInfoScore:
         categories: ``entity``, ``entity, relaxed`` (related names count as found), ``uncertain``,
             ``negated`` -> measure -> value; those that gold has.
         aspects: ``side``, ``region``, ``degree``, ``kind`` of findings found under the right name.
-        names: the names with the most errors.
+        names: the names with the most errors; those that no list knows are counted as one.
         empty_gold: studies without a finding in gold.
         empty_wrong: those of them with a predicted finding.
     """
@@ -144,7 +148,7 @@ def score_keyinfo(
             if found[:, 3].any() or name == "entity"
         },
         aspects=agreement,
-        names=_worst(per_name),
+        names=_worst(_listed(per_name, names)),
         empty_gold=empty_gold,
         empty_wrong=empty_wrong,
     )
@@ -189,6 +193,21 @@ def _count_names(
         ids = one.wrong_ids if name in offered else one.missed_ids
         if ids is not None and len(ids) < most:
             ids.append(study)
+
+
+def _listed(per_name: Mapping[str, NameCounts], names: Names) -> dict[str, NameCounts]:
+    """Names of the user's list or of known words; the rest may be text of reports, and is one."""
+    words = vocabulary()
+    listed: dict[str, NameCounts] = {}
+    for name, one in per_name.items():
+        if name in names.listed or words.knows(name):
+            listed[name] = one
+            continue
+        others = listed.setdefault(OTHER_NAMES, NameCounts())
+        others.found += one.found
+        others.wrong += one.wrong
+        others.missed += one.missed
+    return listed
 
 
 def _worst(per_name: Mapping[str, NameCounts]) -> dict[str, NameCounts]:

@@ -46,7 +46,7 @@ class LabelEvaluation:
         classes: the classes scored.
         studies: gold studies.
         patients: patients resampled; studies where no patient is known.
-        notes: what a reader of the figures has to know, as sentences.
+        notes: what a reader of the figures has to know, as sentences without ids.
         scores: one per prediction file.
         comparisons: one per pair of prediction files.
         annotators: class -> agreement of two annotators; empty with one.
@@ -165,10 +165,8 @@ def _coverage(score: LabelScore, studies: int, options: LabelOptions) -> list[st
     notes = []
     if score.missing:
         done = "not scored" if options.missing == "exclude" else "scored as having no label"
-        some = ", ".join(str(study)[:20] for study in score.missing[:3])
         notes.append(
-            f"{score.name} lacks {len(score.missing):,} of {studies:,} gold studies ({some}"
-            f"{', ...' if len(score.missing) > 3 else ''}): {done}"
+            f"{score.name} lacks {len(score.missing):,} of {studies:,} gold studies: {done}"
         )
     if score.extra:
         notes.append(f"{score.name} has {score.extra:,} studies that gold lacks: passed over")

@@ -82,6 +82,11 @@ class Names:
         """Names that a prediction is not punished for."""
         return self._list.ignored
 
+    @property
+    def listed(self) -> frozenset[str]:
+        """The names of the user's list."""
+        return frozenset(self._list.wordings.values())
+
     def related(self, name: str) -> frozenset[str]:
         """``name`` and the names that relaxed scores take for it."""
         return frozenset({name}).union(*(g for g in self._list.groups if name in g))

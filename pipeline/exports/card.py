@@ -7,12 +7,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from pipeline.exports.sample_files import FolderFacts
 from pipeline.exports.survey import TEXTS, Survey
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """How a set may be used.
+
+    Attributes:
+        name: of the licence.
+        link: its text; "" where there is none to name.
+        terms: what it means, in sentences.
+    """
+
+    name: str
+    link: str
+    terms: str
+
 
 _SIZES = (
     (1_000, "n<1K"),
@@ -22,8 +39,8 @@ _SIZES = (
     (10_000_000, "1M<n<10M"),
 )
 
-_LICENCES: Mapping[str, tuple[str, str, str]] = {
-    "credentialed": (
+_LICENCES: Mapping[str, Licence] = {
+    "credentialed": Licence(
         "physionet-credentialed-health-data-1.5.0",
         "https://physionet.org/about/licenses/physionet-credentialed-health-data-license-150/",
         "It is to be treated as holding sensitive information. Only people who signed the data use "
@@ -34,20 +51,46 @@ _LICENCES: Mapping[str, tuple[str, str, str]] = {
         "must not be sent to online services of third parties (PhysioNet, 24 September 2025: local "
         "models are strongly recommended, and the researcher is responsible).",
     ),
-    "public": (
+    "public": Licence(
         "as-source",
         "",
         "The licence of the source applies to what is made of it. Name the source and its licence "
         "here before passing the set on.",
     ),
-    "synthetic": (
+    "synthetic": Licence(
         "synthetic",
         "",
         "Synthetic reports describe nobody.",
     ),
 }
-"""Data class -> licence name, its address, what it means. The name of credentialed data is that of
-MIMIC-CXR, and is given only where the source is known to be that."""
+"""By data class. The name of credentialed data is that of MIMIC-CXR, and is given only where the
+source is known to be that."""
+
+
+def licence_of(data_class: str, source_kind: str) -> Licence:
+    """The licence of what is made of a source."""
+    found = _LICENCES[data_class]
+    if data_class == "credentialed" and not source_kind.startswith("mimic"):
+        return Licence("credentialed-as-source", "", found.terms)
+    return found
+
+
+def front_matter(
+    name: str, licence: Licence, rows: int, further: Mapping[str, Any] | None = None
+) -> str:
+    """The YAML between the dashes, which ``datasets`` and hubs of data sets read."""
+    fields = {
+        "license": "other",
+        "license_name": licence.name,
+        **({"license_link": licence.link} if licence.link else {}),
+        "pretty_name": name,
+        "task_categories": ["text-generation"],
+        "tags": ["radiology", "medical"],
+        "size_categories": [next((label for limit, label in _SIZES if rows < limit), "n>10M")],
+        "viewer": False,
+        **(further or {}),
+    }
+    return f"---\n{yaml.safe_dump(fields, sort_keys=False).rstrip()}\n---"
 
 
 def data_set_card(facts: FolderFacts, survey: Survey, files: Mapping[str, str]) -> str:
@@ -59,11 +102,12 @@ def data_set_card(facts: FolderFacts, survey: Survey, files: Mapping[str, str]) 
         files: part -> file, relative to the folder of the card.
     """
     total = sum(counts.rows for counts in survey.parts.values())
-    terms = _LICENCES[facts.data_class][2]
+    source = facts.provenance.get("source", {})
+    licence = licence_of(facts.data_class, str(source.get("kind", "")))
+    parts = [{"split": part, "path": file} for part, file in files.items()]
+    configs = {"configs": [{"config_name": "default", "data_files": parts}]}
     lines = [
-        "---",
-        yaml.safe_dump(_front(facts, files, total), sort_keys=False).rstrip(),
-        "---",
+        front_matter(facts.name, licence, total, configs),
         f"# {facts.name}",
         "",
         *_about(facts, total),
@@ -76,14 +120,14 @@ def data_set_card(facts: FolderFacts, survey: Survey, files: Mapping[str, str]) 
         "",
         "## How it was made",
         "",
-        *_provenance(facts.provenance),
+        *provenance_lines(facts.provenance),
         *_skipped(survey),
         "",
         "## Licence and data use",
         "",
         facts.notice,
         "",
-        terms,
+        licence.terms,
         "",
         "## Limits",
         "",
@@ -93,30 +137,6 @@ def data_set_card(facts: FolderFacts, survey: Survey, files: Mapping[str, str]) 
         "",
     ]
     return "\n".join(lines)
-
-
-def _front(facts: FolderFacts, files: Mapping[str, str], total: int) -> dict[str, Any]:
-    name, link, _ = _LICENCES[facts.data_class]
-    is_mimic = str(facts.provenance.get("source", {}).get("kind", "")).startswith("mimic")
-    if facts.data_class == "credentialed" and not is_mimic:
-        name, link = "credentialed-as-source", ""
-    size = next((label for limit, label in _SIZES if total < limit), "n>10M")
-    return {
-        "license": "other",
-        "license_name": name,
-        **({"license_link": link} if link else {}),
-        "pretty_name": facts.name,
-        "task_categories": ["text-generation"],
-        "tags": ["radiology", "medical"],
-        "size_categories": [size],
-        "viewer": False,
-        "configs": [
-            {
-                "config_name": "default",
-                "data_files": [{"split": part, "path": file} for part, file in files.items()],
-            }
-        ],
-    }
 
 
 def _about(facts: FolderFacts, total: int) -> Iterator[str]:
@@ -170,7 +190,8 @@ def _quantile(counts: Counter[int], share: float) -> int:
     return 0
 
 
-def _provenance(provenance: Mapping[str, Any]) -> Iterator[str]:
+def provenance_lines(provenance: Mapping[str, Any]) -> Iterator[str]:
+    """Source, versions, stages with their counts and reasons, as Markdown."""
     source = provenance.get("source", {})
     yield f"- Source: {source.get('kind', 'unknown')}, data class {source.get('data_class', '?')}."
     for file in source.get("files", ()):

@@ -6,11 +6,10 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from pipeline.clinical.agreement import PairCounts
+from pipeline.clinical.agreement import ReaderPairs
 from pipeline.clinical.class_names import NO_FINDING
 from pipeline.clinical.combine_labels import states_of
 from pipeline.clinical.labels import NORMAL
@@ -78,21 +77,18 @@ def write_disputes(records: Iterable[Record], path: Path) -> int:
 
 def write_agreement(records: Iterable[Record], path: Path) -> int:
     """One row per pair of readers and class: counts of *present*, agreement, Cohen's kappa."""
-    counts: dict[tuple[str, str, str], PairCounts] = {}
+    pairs = ReaderPairs(CLASSES, "present")
     for record in records:
-        readers = {name: states_of(found) for name, found in (record.get("readers") or {}).items()}
-        for (a, of_a), (b, of_b) in combinations(readers.items(), 2):
-            for name in CLASSES:
-                pair = counts.setdefault((a, b, name), PairCounts())
-                pair.add(of_a.get(name) == "present", of_b.get(name) == "present")
+        readers = record.get("readers") or {}
+        pairs.add({name: states_of(found) for name, found in readers.items()})
     columns = ["reader_a", "reader_b", "class", "reports"]
     columns += ["both", "only_a", "only_b", "neither", "agreement", "kappa"]
     with _table(path, columns) as writer:
-        for (a, b, name), pair in counts.items():
+        for (a, b, name), pair in pairs.counts.items():
             shares = [_share(pair.observed), _share(pair.kappa)]
             cells = [pair.both, pair.only_a, pair.only_b, pair.neither]
             writer.writerow([a, b, name, pair.total, *cells, *shares])
-    return len(counts)
+    return len(pairs.counts)
 
 
 def _share(value: float | None) -> str:

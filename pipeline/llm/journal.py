@@ -33,7 +33,7 @@ from pipeline.llm.journal_lines import (
 )
 from pipeline.llm.types import Reply
 
-__all__ = ["Entry", "Journal", "Spent"]
+__all__ = ["Entry", "Journal", "Spent", "iter_entries"]
 
 SYNC_EVERY_S = 0.02
 """Time between two fsyncs (2 to 10 ms each on usual disks); replies in between share one."""
@@ -263,7 +263,7 @@ class Journal:
 
     def _segments(self) -> list[Path]:
         """Segments in the order they were begun: a later reply to the same request wins."""
-        return sorted(p for p in self.folder.glob(f"*{_SUFFIX}") if not p.name.startswith("."))
+        return _segments(self.folder)
 
     def _new_path(self) -> Path:
         last = max((int(p.stem) for p in self._segments() if p.stem.isdigit()), default=0)
@@ -278,6 +278,25 @@ class Journal:
             yield
         finally:
             os.close(file)
+
+
+def iter_entries(folder: Path) -> Iterator[Entry]:
+    """All replies of a folder, one after the other; nothing is locked or repaired.
+
+    Raises:
+        ConfigError: the folder was written by another version.
+    """
+    for path in _segments(folder):
+        with path.open("rb") as file:
+            check_header(file.readline(), path)
+        for line in _entries(path):
+            entry = parse_entry(line)
+            if entry is not None:
+                yield entry
+
+
+def _segments(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.glob(f"*{_SUFFIX}") if not p.name.startswith("."))
 
 
 def _idle(path: Path) -> bool:

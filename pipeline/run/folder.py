@@ -42,6 +42,11 @@ class RunFolder:
         """Folder of the files made for other tools."""
         return self.root / "exports"
 
+    @property
+    def evaluations(self) -> Path:
+        """Folder of the evaluations of what the run made."""
+        return self.root / "evaluation"
+
     def stage(self, name: str) -> Path:
         """Folder of one stage."""
         return self.stages / name

@@ -70,7 +70,7 @@ def run_job(
         )
         result = runner.run()
         exports = write_exports(folder, recipe, source.data_class)
-        counts = write_counts(folder, recipe, result)
+        counts = write_counts(folder, recipe)
     return JobResult(result, exports, counts)
 
 

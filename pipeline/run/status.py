@@ -11,7 +11,11 @@ from pipeline.run.store import StageStore
 
 @dataclass(frozen=True, slots=True)
 class StageStatus:
-    """One stage; ``state`` is ``complete``, ``under way`` or ``waiting``, unknown counts None."""
+    """One stage; ``state`` is ``complete``, ``under way`` or ``waiting``, unknown counts None.
+
+    ``kept`` counts input rows that gave a record, ``reasons`` and ``filtered_reasons`` those that
+    gave none.
+    """
 
     stage: str
     state: str
@@ -22,6 +26,9 @@ class StageStatus:
     left: int | None = None
     seconds: float = 0.0
     usage: dict[str, float] = field(default_factory=dict)
+    kept: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    filtered_reasons: dict[str, int] = field(default_factory=dict)
 
     def cells(self) -> list[str]:
         """The numbers as text, empty where there is nothing to say."""
@@ -62,6 +69,9 @@ def stage_rows(folder: RunFolder) -> Iterator[StageStatus]:
                 0,
                 manifest["seconds"],
                 manifest["usage"],
+                counts["kept"],
+                counts["reasons"],
+                counts["filtered_reasons"],
             )
         elif (progress := store.progress()) is not None:
             yield StageStatus(
@@ -74,6 +84,9 @@ def stage_rows(folder: RunFolder) -> Iterator[StageStatus]:
                 None if total is None else total - progress.rows,
                 progress.seconds,
                 progress.usage,
+                progress.kept,
+                progress.reasons,
+                progress.filtered,
             )
         else:
             yield StageStatus(name, "waiting", left=total)

@@ -2,116 +2,105 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.clinical.questions.options import PUBLISHED_MIX
-from pipeline.core.atomic import write_bytes, write_json
-from pipeline.core.jsonl import iter_objects
+from pipeline.core.atomic import write_bytes
+from pipeline.run.counts.followup import ROUND_COLUMNS
+from pipeline.run.counts.questions import type_mix, yes_and_no
+from pipeline.run.counts.remembered import stage_counts
 from pipeline.run.exporting import notice
 from pipeline.run.folder import RunFolder
-from pipeline.run.followup_counts import followup_counts, followup_lines
 from pipeline.run.recipe import Recipe
-from pipeline.run.runner import RunResult
-from pipeline.run.store import StageStore, read_json
+from pipeline.run.status import StageStatus, stage_rows
+from pipeline.run.store import StageStore
 
 COUNTS = "counts.md"
-_CACHE = "counts.json"
+_SAID = ("followup", "questions")
 
 
-def write_counts(folder: RunFolder, recipe: Recipe, result: RunResult) -> Path:
-    """Write ``counts.md`` in the run folder; returns its path."""
-    lines = [f"# Counts of a {recipe.name} run", ""]
-    lines += _stages(result)
-    lines += _reasons(result)
-    for stage in recipe.stages:
-        if stage.use == "followup" and stage.name in result.manifests:
-            store = StageStore(folder.stage(stage.name))
-            lines += followup_lines(followup_counts(store, result.manifests[stage.name]))
-        if stage.use == "questions" and stage.name in result.manifests:
-            lines += _questions(question_counts(folder, stage.name))
-    data_class = folder.read()["data_class"]
-    lines += ["", notice(data_class), ""]
+def write_counts(folder: RunFolder, recipe: Recipe) -> Path:
+    """Write ``counts.md`` in the run folder, about its complete stages; returns its path."""
+    complete = [row for row in stage_rows(folder) if row.state == "complete"]
+    lines = [f"# Counts of a {recipe.name} run", "", *_stages(complete), *_reasons(complete)]
+    kinds = {stage.name: stage.use for stage in recipe.stages}
+    for row in complete:
+        if kinds[row.stage] in _SAID:
+            counts = counts_of(folder, row.stage)
+            lines += (_followup if kinds[row.stage] == "followup" else _questions)(counts)
+    lines += ["", notice(folder.read()["data_class"]), ""]
     path = folder.root / COUNTS
     write_bytes(path, "\n".join(lines).encode())
     return path
 
 
-def question_counts(folder: RunFolder, stage: str) -> dict[str, Any]:
-    """Rows by type and answer of a complete question stage; counted once, then remembered."""
+def counts_of(folder: RunFolder, stage: str) -> Mapping[str, Any]:
+    """What is counted of the records of a stage; empty where it is not complete."""
     store = StageStore(folder.stage(stage))
     manifest = store.manifest()
-    made_of = manifest["output"]["records"]["sha256"] if manifest else ""
-    path = store.folder / _CACHE
-    known = read_json(path)
-    if known is not None and known.get("made_of") == made_of:
-        return known
-    types: Counter[str] = Counter()
-    closed: Counter[str] = Counter()
-    studies = 0
-    last = None
-    for row in iter_objects(store.records_path):
-        types[row["question_type"]] += 1
-        if row["answer"] in ("yes", "no"):
-            closed[f"{row['question_type']}:{row['answer']}"] += 1
-        if row["study_id"] != last:
-            studies, last = studies + 1, row["study_id"]
-    counts = {
-        "made_of": made_of,
-        "studies": studies,
-        "types": dict(types.most_common()),
-        "closed": dict(sorted(closed.items())),
-    }
-    write_json(path, counts)
-    return counts
+    return (stage_counts(store, manifest) if manifest is not None else None) or {}
 
 
-def type_mix(types: dict[str, int]) -> list[tuple[str, int, float, float | None]]:
-    """Rows of ``(type, rows, share, published share)``.
-
-    Shares are among the six published types, so that ``difference`` and ``scene`` rows do not
-    blur the comparison; they have none.
-    """
-    six = sum(count for name, count in types.items() if name in PUBLISHED_MIX)
-    return [
-        (
-            name,
-            count,
-            count / six if name in PUBLISHED_MIX and six else 0.0,
-            PUBLISHED_MIX.get(name),
-        )
-        for name, count in types.items()
-    ]
+def reason_rows(rows: Sequence[StageStatus]) -> Iterator[tuple[str, str, str, int]]:
+    """Rows of ``(stage, reason, rejected or filtered, rows)``: why records left the run."""
+    for row in rows:
+        for kind, reasons in (("rejected", row.reasons), ("filtered", row.filtered_reasons)):
+            for reason, count in reasons.items():
+                yield row.stage, reason, kind, count
 
 
-def _stages(result: RunResult) -> list[str]:
+def _stages(rows: Sequence[StageStatus]) -> list[str]:
     lines = [
         "| stage | in | records | filtered | rejected | seconds |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for name, manifest in result.manifests.items():
-        counts = manifest["counts"]
+    for row in rows:
         lines.append(
-            f"| {name} | {counts['in']:,} | {counts['records']:,} | {counts['filtered']:,} "
-            f"| {counts['rejected']:,} | {manifest['seconds']:.1f} |"
+            f"| {row.stage} | {row.done:,} | {row.records:,} | {row.filtered:,} "
+            f"| {row.rejected:,} | {row.seconds:.1f} |"
         )
     return lines
 
 
-def _reasons(result: RunResult) -> list[str]:
-    rows = [
-        f"| {name} | {reason} | {kind} | {count:,} |"
-        for name, manifest in result.manifests.items()
-        for kind, key in (("rejected", "reasons"), ("filtered", "filtered_reasons"))
-        for reason, count in manifest["counts"][key].items()
+def _reasons(rows: Sequence[StageStatus]) -> list[str]:
+    lines = [
+        f"| {stage} | {reason} | {kind} | {count:,} |"
+        for stage, reason, kind, count in reason_rows(rows)
     ]
-    if not rows:
+    if not lines:
         return []
-    return ["", "| stage | reason | | rows |", "| --- | --- | --- | ---: |", *rows]
+    return ["", "| stage | reason | | rows |", "| --- | --- | --- | ---: |", *lines]
 
 
-def _questions(counts: dict[str, Any]) -> list[str]:
+def _followup(counts: Mapping[str, Any]) -> list[str]:
+    """Nothing where no record was followed up."""
+    if not counts["records"]:
+        return []
+    lines = [
+        "",
+        f"Follow-up of {counts['records']:,} records. Gained and lost are statements: findings, "
+        f"denials, attribute values. Model and rules still differ in {counts['left']:,} things.",
+        "",
+        f"| round | {' | '.join(name.replace('_', ' ') for name in ROUND_COLUMNS)} |",
+        f"| ---: |{' ---: |' * len(ROUND_COLUMNS)}",
+    ]
+    for number, one in enumerate(counts["rounds"], start=1):
+        cells = " | ".join(f"{one.get(name, 0):,}" for name in ROUND_COLUMNS)
+        lines.append(f"| {number} | {cells} |")
+    if counts["answers"]:
+        lines += [
+            "",
+            "| asked because | answered | answers that changed a record |",
+            "| --- | --- | ---: |",
+        ]
+        for key, count in counts["answers"].items():
+            kind, _, status = key.partition(":")
+            lines.append(f"| {kind} | {status.replace('_', ' ')} | {count:,} |")
+    return lines
+
+
+def _questions(counts: Mapping[str, Any]) -> list[str]:
     lines = [
         "",
         f"Questions: {sum(counts['types'].values()):,} rows of {counts['studies']:,} studies. "
@@ -121,7 +110,7 @@ def _questions(counts: dict[str, Any]) -> list[str]:
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, count, share, published in type_mix(counts["types"]):
-        yes, no = (counts["closed"].get(f"{name}:{answer}", 0) for answer in ("yes", "no"))
+        yes, no = yes_and_no(counts, name)
         lines.append(
             f"| {name} | {count:,} | {f'{share:.1%}' if published else ''} "
             f"| {f'{published:.1%}' if published else ''} | {yes or ''} | {no or ''} |"

@@ -35,11 +35,12 @@ def write_notes(folder: Path) -> Path:
 def test_a_whole_run_leaks_nothing(tmp_path: Path, with_model: bool) -> None:
     notes = write_notes(tmp_path)
     said = {}
-    answers = ("--answer", "tests.support.keyinfo_answers:mixed", "--echo")
+    answers = ("--answer", "tests.support.keyinfo_answers:leaky", "--echo")
     with model_server(*answers, "--faults", "500=0.2,drop=0.1,html=0.1") as url:
         recipe = write_recipe(tmp_path / "r.yaml", url)
         name = str(recipe) if with_model else "medical-cxr-vqa"
         options = ("--input", notes, "--run-dir", tmp_path / "run")
+        gold = tmp_path / "run" / "exports" / "all_diseases.json"
         for words in (
             ("check", name, "--input", notes, "--run-dir", tmp_path),
             ("plan", name, *options),
@@ -52,9 +53,13 @@ def test_a_whole_run_leaks_nothing(tmp_path: Path, with_model: bool) -> None:
             ("retry", tmp_path / "run"),
             ("status", tmp_path / "run"),
             ("export", tmp_path / "run", "--format", "nope"),
+            ("evaluate", "keyinfo", "--gold", gold, tmp_path / "run", "--examples", "3"),
+            ("report", tmp_path / "run"),
         ):
             done = run_cli(*words, environ={**ENVIRON, "PYTHONASYNCIODEBUG": "1"})
             said[" ".join(map(str, words))] = done.stdout + done.stderr
     assert (tmp_path / "run" / "stages" / "questions" / "manifest.json").exists()
+    assert "KeyInfo scored" in (tmp_path / "run" / "report.html").read_text()
+    assert "## Methods" in (tmp_path / "run" / "card.md").read_text()
     assert SENTINEL in (tmp_path / "run" / "stages" / "sections" / "records.jsonl").read_text()
     assert_no_leak(paths=[tmp_path / "run"], texts=said, allowed=HOLD_TEXT)

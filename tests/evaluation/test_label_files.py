@@ -49,7 +49,7 @@ def test_silence_of_gold_can_be_excluded(tmp_path: Path) -> None:
 def test_missing_studies_are_said_and_scored_as_wished(tmp_path: Path) -> None:
     rows = {study: cells for study, cells in GOLD.items() if study != "3"}
     found = evaluate(tmp_path, rows)
-    assert "said lacks 1 of 4 gold studies (3): scored as having no label" in found.notes
+    assert "said lacks 1 of 4 gold studies: scored as having no label" in found.notes
     assert found.scores[0].classes["Fracture"].counts.only_a == 1
     excluded = evaluate(tmp_path, rows, LabelOptions(missing="exclude", replicates=0))
     assert excluded.scores[0].classes["Fracture"].counts.only_a == 0

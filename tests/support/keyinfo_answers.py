@@ -12,6 +12,7 @@ import orjson
 from pipeline.clinical.extract import extract_keyinfo
 from pipeline.clinical.followup_answer import answer_by_rules
 from pipeline.clinical.keyinfo import FINDING_CATEGORIES, instances
+from tests.support.sentinel import ANSWER_SENTINEL
 
 QUESTION = re.compile(r"\n\nList:\n.*\n\nQuestion: (.*)\Z", re.S)
 
@@ -67,6 +68,13 @@ def careless(messages: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -
         invented = {"name": "pneumopericardium", "location": None, "level": None, "type": None}
         said["entity"].append(invented)
     return orjson.dumps(said).decode()
+
+
+def leaky(messages: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> str:
+    """As :func:`mixed`, but with words of the patient's where names of findings and places go."""
+    text = mixed(messages, params)
+    spot = {"name": ANSWER_SENTINEL, "location": ANSWER_SENTINEL, "level": None, "type": None}
+    return text.replace('"entity":[', f'"entity":[{orjson.dumps(spot).decode()},', 1)
 
 
 def mixed(messages: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> str:
