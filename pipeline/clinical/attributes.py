@@ -11,6 +11,7 @@ from pipeline.clinical.phrases import Part, Phrase
 _JOINING = frozenset({"and", "or", "comma"})
 _PLACING = frozenset({"in", "of"})
 _LINKING = frozenset({"verb", "seen"})
+_PAIRED = frozenset({"rib", "clavicle", "scapula", "humerus", "shoulder", "breast", "axilla"})
 _BLOCKING = frozenset({"stop", "start", "link", "negation", "hypothetical", "history", "colon"})
 
 
@@ -87,14 +88,17 @@ def gather(clause: list[Phrase], index: int, core: Part, group: str) -> Found:
     inner = [Part(core.start, core.end, entry) for entry in core.entry.inner]
     if before or inner or after:
         found.take([*before, *inner, *after])
+    behind = any([p.entry.site is not None for p in after])
     told = found.placed and not (found.places[0][0] in inner and len(found.places[0]) == 1)
     if index and parts[0] is (before[0] if before else core):
         from_left(clause, index, found)
     if index + 1 < len(clause) and parts[-1] is (after[-1] if after else core):
-        from_right(clause, index, found)
-    found.attached = found.attached or any([p.entry.site is not None for p in after])
+        from_right(clause, index, found, placed=behind)
+    found.attached = found.attached or behind
     if index and not (told or found.attached or (found.placed and not inner)):
         _from_subject(clause, index, found, group)
+    elif index and found.attached and not told:
+        _side_of_subject(clause, index, found)
     return found
 
 
@@ -129,6 +133,8 @@ def from_left(clause: list[Phrase], index: int, found: Found) -> None:
             return  # a new noun: ... of the left base and a right effusion
         if at > 1 and not _PLACING.isdisjoint(other.roles) and clause[at - 2].solid:
             return  # that phrase places an earlier finding
+        if _set_off(clause, at - 1):
+            return
         if found.levels and found.places and _is_twin(other):
             found.twins.append(other.parts)
         else:
@@ -148,9 +154,11 @@ def _mere(phrase: Phrase) -> bool:
     return all((p.entry.change or p.entry.level) and not p.entry.site for p in phrase.parts)
 
 
-def from_right(clause: list[Phrase], index: int, found: Found) -> None:
-    """Effusion *in the left base*; scarring is *mild*; granuloma, *right base*."""
-    placed = False
+def from_right(clause: list[Phrase], index: int, found: Found, *, placed: bool = False) -> None:
+    """Effusion *in the left base*; scarring is *mild*; granuloma, *right base*.
+
+    ``placed`` says that a place stands behind the finding in its own phrase (*scar left base*).
+    """
     paired = False  # degree and place behind: effusions, small on the left ...
     skipped = False
     for at in range(index + 1, len(clause)):
@@ -159,7 +167,8 @@ def from_right(clause: list[Phrase], index: int, found: Found) -> None:
             continue
         phrase = clause[at]
         roles = phrase.roles
-        if not _BLOCKING.isdisjoint(roles) or phrase.normal is not None:
+        entry = at == index + 1 and roles.keys() == {"colon"}  # Pneumothorax: small, on the right
+        if not (entry or _BLOCKING.isdisjoint(roles)) or phrase.normal is not None:
             return
         if phrase.solid:
             if not _PLACING.isdisjoint(roles) and "verb" not in roles:
@@ -173,7 +182,7 @@ def from_right(clause: list[Phrase], index: int, found: Found) -> None:
             continue
         if placed and "of" in roles and found.specify(phrase):
             continue
-        if not _PLACING.isdisjoint(roles) or _bare_place(clause, at):
+        if entry or not _PLACING.isdisjoint(roles) or _bare_place(clause, at):
             placed = True
             found.attached = found.attached or phrase.site
         elif not _JOINING.isdisjoint(roles):
@@ -181,6 +190,8 @@ def from_right(clause: list[Phrase], index: int, found: Found) -> None:
                 return
             if not placed and not pair and not _loose_place(clause, at):
                 return
+            whole = any([p.entry.site and p.entry.site.group != "any" for p in phrase.parts])
+            found.attached = found.attached or (whole and not pair and "comma" in roles)
         elif _LINKING.isdisjoint(roles) and "with" not in roles:
             return
         paired = paired or (bool(pair) and not found.levels)
@@ -223,21 +234,63 @@ def _loose_place(clause: list[Phrase], at: int) -> bool:
     if at + 1 == len(clause):
         return True
     following = clause[at + 1]
-    starts_anew = following.core and not _JOINING.isdisjoint(following.roles)
+    if _set_off(clause, at):
+        return True
+    joined = not _JOINING.isdisjoint(following.roles) and "link" not in following.roles
+    starts_anew = following.core and joined
     return not starts_anew and "verb" not in following.roles
+
+
+def _set_off(clause: list[Phrase], at: int) -> bool:
+    """*Granuloma, right base, and small effusion*: a whole place between commas."""
+    phrase = clause[at]
+    if at == 0 or at + 1 == len(clause) or not clause[at - 1].solid:
+        return False
+    if phrase.roles.keys() != {"comma"} or "comma" not in clause[at + 1].roles:
+        return False
+    sites = [part.entry.site for part in phrase.parts if part.entry.site is not None]
+    return len(sites) == len(phrase.parts) and sites[-1].noun and sites[-1].group != "any"
 
 
 def _from_subject(clause: list[Phrase], index: int, found: Found, group: str) -> None:
     """*The left base* shows atelectasis; *in the left base* there is atelectasis."""
     for at in range(index - 1, -1, -1):
         phrase = clause[at]
-        if phrase.solid or "link" in clause[at + 1].roles:
+        linked = "link" in clause[at + 1].roles and any([p.core for p in clause[: at + 1]])
+        if phrase.solid or linked:  # what a finding is due to shares its place later
             return
         if phrase.site:
             fits = [p for p in phrase.parts if p.entry.site and _near(p.entry.site, group)]
             found.take(fits)
             if "of" not in phrase.roles and "and" not in phrase.roles:
                 return
+
+
+def _side_of_subject(clause: list[Phrase], index: int, found: Found) -> None:
+    """*The left lung* shows scarring at the apex: the side of the subject, for places without."""
+    named = [p.entry.site for places in found.places for p in places if p.entry.site is not None]
+    if not all(s.side in ("", "pair", "spread") and _sided(s) for s in named):
+        return
+    for at in range(index - 1, -1, -1):
+        phrase = clause[at]
+        joined = not _JOINING.isdisjoint(clause[at + 1].roles)
+        if phrase.normal is not None or "link" in clause[at + 1].roles:
+            return
+        if phrase.core and joined and not phrase.site:
+            continue
+        if phrase.core:
+            return
+        sites = [p for p in phrase.parts if p.entry.site is not None]
+        sides = [p for p in sites if p.entry.site and p.entry.site.side in ("left", "right")]
+        if sides and len(sites) == len(phrase.parts) and len(sides) == 1:
+            found.places = [[*sides, *places] for places in found.places]
+        if sites:
+            return
+
+
+def _sided(site: Site) -> bool:
+    """Whether such a site is one of the left or of the right half of the chest."""
+    return site.group == "lung" or site.region in _PAIRED
 
 
 def _near(site: Site, group: str) -> bool:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.clinical.assertion import assert_clause
-from pipeline.clinical.extract import described, keyinfo, read_report
+from pipeline.clinical.described import described
+from pipeline.clinical.extract import keyinfo, read_report
 from pipeline.clinical.labels import label_mentions
 from pipeline.clinical.mentions import Mention, sentence_words
 from pipeline.clinical.phrases import Phrase, clauses, scan

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,27 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.clinical.anaphora import goes_on
+from pipeline.clinical.described import described
 from pipeline.clinical.mentions import Mention, read_sentence
 from pipeline.clinical.rulebook import Rulebook, load_rulebook
-from pipeline.clinical.sentences import split_sentences
 
-_HEADING = re.compile(r"\s*([A-Za-z][A-Za-z /&]{2,40}?)\s*:")
-_SKIPPED = frozenset(
-    {
-        "indication", "indications", "history", "clinical history", "clinical information",
-        "clinical indication", "reason for exam", "reason for examination", "reason for study",
-        "comparison", "comparisons", "technique", "exam", "examination", "procedure", "views",
-        "notification", "study", "date", "recommendation", "recommendations", "clinical data",
-        "reason for this examination", "type of examination", "final diagnosis",
-    }
-)  # fmt: skip
-_BODY = frozenset(
-    {
-        "findings", "impression", "impressions", "conclusion", "conclusions", "finding", "report",
-        "opinion", "interpretation", "wet read", "addendum", "findings and impression", "body",
-        "final report", "chest", "summary", "result", "results",
-    }
-)  # fmt: skip
 _LONGEST_KEPT = 500  # characters; longer sentences do not come again
 _UNLISTED = frozenset({"general", "artifact"})
 
@@ -48,7 +30,8 @@ def read_report(text: str, root: Path | None = None) -> Reading:
 
     Args:
         text: a report, or the part of it that describes the image. Sections that say why the
-            image was taken or what it was compared with (``INDICATION:`` ...) are passed over.
+            image was taken or what it was compared with (``INDICATION:`` ...), and what is said of
+            another part of the body on an image of its own (``LEFT KNEE:``), are passed over.
         root: the folder of rules; the packaged English ones by default.
     """
     return Reading(
@@ -59,21 +42,6 @@ def read_report(text: str, root: Path | None = None) -> Reading:
             for mention in mentions
         ),
     )
-
-
-def described(text: str) -> Iterator[tuple[int, int]]:
-    """Start and end of the sentences that describe the image, not its reason or technique."""
-    skipping = False
-    for start, end in split_sentences(text):
-        heading = _HEADING.match(text, start, end)
-        if heading is not None:
-            title = heading.group(1).lower()
-            if title in _SKIPPED:
-                skipping = True
-            elif title in _BODY or heading.group(1).isupper():
-                skipping = False
-        if not skipping:
-            yield start, end
 
 
 def _sentences(text: str, root: Path | None) -> Iterator[tuple[int, Sequence[Mention]]]:

@@ -10,7 +10,7 @@ from pipeline.clinical.assertion import assert_clause
 from pipeline.clinical.attributes import Found, from_left, from_right, gather
 from pipeline.clinical.composition import heads_of, listed_head, result_of
 from pipeline.clinical.drafts import Draft
-from pipeline.clinical.lexicon import plural
+from pipeline.clinical.lexicon import Site, plural
 from pipeline.clinical.normality import denied_by_normality
 from pipeline.clinical.phrases import Part, Phrase, clauses, scan
 from pipeline.clinical.places import places_text
@@ -163,6 +163,12 @@ def _named(rulebook: Rulebook, clause: list[Phrase], index: int, part: Part) -> 
         if made is not None and made.mode == "replace":
             name, rule = made.result, "wording + place or type"
             break
+    if (about := _said_before(rulebook, clause, index, part)) is not None and all(
+        region == "side" for region in found.regions
+    ):
+        name, rule = compositions[about.region, name].result, "wording + place or type"
+        if not found.placed:
+            found.take([Part(part.start, part.end, Entry(part.entry.phrase, site=about))])
     return Draft(
         name,
         index,
@@ -173,6 +179,19 @@ def _named(rulebook: Rulebook, clause: list[Phrase], index: int, part: Part) -> 
         part.start,
         part.end,
         part.entry.many,
+    )
+
+
+def _said_before(rulebook: Rulebook, clause: list[Phrase], index: int, part: Part) -> Site | None:
+    """*Aortic tortuosity and calcification*: the site said with the finding it is listed with."""
+    phrase = clause[index]
+    if not index or phrase.roles.keys() != {"and"} or phrase.parts[0] is not part:
+        return None
+    before = clause[index - 1].parts
+    sites = [p.entry.about or p.entry.site for p in before if p.entry.site or p is before[-1]]
+    table = rulebook.compositions
+    return next(
+        (s for s in sites if s and not s.noun and (s.region, part.entry.finding) in table), None
     )
 
 
@@ -202,6 +221,8 @@ def _composed(
                 renamed.add(head.start)
             found = Found()
             parts = [p for p in phrase.parts if p is state or _describes(p)]
+            if at > index == groups[0][0] and _placed_behind(clause, at):
+                parts = [p for p in parts if p.entry.site is None]
             degrees = any(p.entry.level for p in parts if p is not state)
             found.take(p for p in parts if p is not state or not degrees)  # slightly large heart
             for other in range(index + 1, at + 1):
@@ -220,6 +241,13 @@ def _composed(
         found = Found()
         found.take(phrase.parts)
         yield _draft_of(made, phrase, index, state, state, found)
+
+
+def _placed_behind(clause: list[Phrase], index: int) -> bool:
+    """*Calcified right hilar nodes and granuloma in the left lung*: the last has its own place."""
+    found = Found()
+    from_right(clause, index, found)
+    return found.placed
 
 
 def _describes(part: Part) -> bool:

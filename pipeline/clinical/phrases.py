@@ -175,7 +175,7 @@ def _breaks(phrases: list[Phrase], index: int, spoken: bool) -> bool:
     roles = phrase.roles
     if not phrase.parts:
         return False  # a trailing trigger: it speaks about what stands before it
-    if not _FRESH.isdisjoint(roles):
+    if not _FRESH.isdisjoint(roles) and not _trails(phrase):
         return not _contrasts(phrases[index - 1], roles)
     if "relative" in roles and "link" not in roles:
         return not _describes(phrase)
@@ -186,6 +186,13 @@ def _breaks(phrases: list[Phrase], index: int, spoken: bool) -> bool:
     if "negation" in roles:
         return True
     return spoken and _has_predicate(phrases, index)
+
+
+def _trails(phrase: Phrase) -> bool:
+    """*Opacity again seen, consistent with scarring*: what begins a clause ends one here."""
+    if "stop" in phrase.roles or "link" not in phrase.roles:
+        return False
+    return "start" in phrase.joins[0].entry.roles and "start" not in phrase.joins[-1].entry.roles
 
 
 def _contrasts(before: Phrase, roles: dict[str, str]) -> bool:

@@ -134,6 +134,8 @@ def _term(group: list[Part], finding: Finding | None, side: str, *, many: bool) 
                 term.names.clear()
             if term.names and name.startswith("vertebra"):
                 term.names[-1] = term.names[-1].removesuffix(" vertebra")
+            if name == "rib" or name.endswith(" rib"):  # 5th rib + posterior + rib
+                term.names = [before.removesuffix(" rib") for before in term.names]
             term.add(name)
         term.whole = term.whole or site.group != "any"
         term.zone = site.region == "zone"

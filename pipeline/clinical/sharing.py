@@ -12,6 +12,7 @@ from pipeline.clinical.rulebook import Rulebook
 
 _DEGREES = frozenset({"minimal", "mild", "slight", "moderate", "marked", "severe", "extensive"})
 _SHADOWS = frozenset({"Lung Opacity", "Lung Lesion"})
+_WITH_NODES = frozenset({"hilum", "mediastinum"})
 _EXPLAINING = frozenset({"link", "probable", "probable_after", "verb"})
 
 
@@ -53,7 +54,9 @@ def share(rulebook: Rulebook, clause: list[Phrase], drafts: list[Draft]) -> None
             if after is not None and not found.placed and _listed(lexicon, draft, after, clause):
                 found.places = after.found.places
             continue
-        aspect = _aspect(found)
+        _share_side(before, found, roles)
+        _place_nodes(lexicon, before, draft, roles)
+        aspect = _aspect(found, spinal=lexicon.by_name[draft.name].location == "spine")
         if found.placed and not aspect:
             continue
         for other in reversed(drafts[:at]):
@@ -65,8 +68,8 @@ def share(rulebook: Rulebook, clause: list[Phrase], drafts: list[Draft]) -> None
                 found.places = [[*aspect, *group] for group in other.found.places]
                 break
         attached = after is not None and after.found.attached and area(after) == area(draft)
-        if after is not None and attached and not found.placed:
-            found.places = after.found.places
+        if after is not None and attached and (aspect or not found.placed):
+            found.places = [[*aspect, *group] for group in after.found.places]
         if not found.placed:
             _usual_site(rulebook, clause, draft)
 
@@ -111,12 +114,40 @@ def _is_reading(lexicon: Lexicon, seen: Draft, named: Draft) -> bool:
     return shadow and seen.status != "absent" and lexicon.by_name[named.name].kind == "finding"
 
 
-def _aspect(found: Found) -> list[Part]:
-    """The parts of a place that is a mere aspect of another (*anterior* osteophytes), or none."""
+def _aspect(found: Found, *, spinal: bool) -> list[Part]:
+    """The parts of a place that is a mere aspect of another (*anterior* osteophytes), or none.
+
+    The side of a curve is one too (*dextroscoliosis and spondylosis of the thoracic spine*).
+    """
     if len(found.places) != 1:
         return []
     sites = [p.entry.site for p in found.places[0] if p.entry.site is not None]
-    return found.places[0] if all(site.region == "position" for site in sites) else []
+    aspects = ("position", "side") if spinal else ("position",)
+    return found.places[0] if all(site.region in aspects for site in sites) else []
+
+
+def _share_side(before: Draft | None, found: Found, roles: Mapping[str, str]) -> None:
+    """*Upper lobe scarring and fibrosis bilaterally*: both lie in the upper lobes of both sides."""
+    if before is None or roles.keys() not in ({"and"}, {"or"}) or not found.attached:
+        return
+    regions, others = set(found.regions), list(before.found.places)
+    if regions != {"side"} or not others or before.found.attached or before.status == "absent":
+        return
+    if any(p.entry.site and (p.entry.site.side or p.entry.site.group == "any") for p in others[-1]):
+        return
+    side = found.places[-1]
+    found.places = before.found.places = [[*side, *place] for place in others]
+
+
+def _place_nodes(
+    lexicon: Lexicon, before: Draft | None, draft: Draft, roles: Mapping[str, str]
+) -> None:
+    """*Right hilar enlargement, possibly adenopathy*: the nodes are those of the site enlarged."""
+    if before is None or draft.found.placed or roles.keys() <= {"and", "comma"}:
+        return
+    enlarged = lexicon.by_name[before.name].location if before.name != CLEAR else ""
+    if enlarged in _WITH_NODES and lexicon.by_name[draft.name].location == "lymph node":
+        draft.found.places = before.found.places
 
 
 def _doubt_diagnoses(rulebook: Rulebook, *alternatives: Draft) -> None:
@@ -130,6 +161,8 @@ def _doubt_diagnoses(rulebook: Rulebook, *alternatives: Draft) -> None:
 def _usual_site(rulebook: Rulebook, clause: list[Phrase], draft: Draft) -> None:
     """*Tortuous aorta with atherosclerosis*: the usual site, when the clause names it."""
     usual = rulebook.lexicon.by_name[draft.name].location
+    if any([phrase.normal == CLEAR for phrase in clause]):
+        return  # the site is named because it is clear
     for phrase in clause:
         for part in phrase.parts:
             if part.entry.site is not None and part.entry.site.region == usual:
