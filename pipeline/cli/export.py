@@ -12,7 +12,8 @@ from pipeline.core.errors import ConfigError, ExitCode
 
 _FORMATS = (
     "alpaca, sharegpt, llama-factory, trl, parquet, vqa-csv, all-diseases-json, mimic-all-csv, "
-    "labels-csv, label-disputes-csv, label-agreement-csv, or all that fit the run."
+    "labels-csv, label-disputes-csv, label-agreement-csv, visualglm, llava, qwen-vl, label-studio, "
+    "or all that fit the run."
 )
 
 
@@ -40,6 +41,20 @@ def export(
         str, typer.Option("--shares", help="Shares of train, validation, test where drawn.")
     ] = "0.8,0.1,0.1",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the draw.")] = 0,
+    images_root: Annotated[
+        str | None,
+        typer.Option("--images-root", help="Folder of the images.  [default: the run's]"),
+    ] = None,
+    image_prefix: Annotated[
+        str, typer.Option("--image-prefix", help="Put before the name of each image.")
+    ] = "",
+    copy_images: Annotated[
+        bool, typer.Option("--copy-images", help="Copy the images beside the samples.")
+    ] = False,
+    check_images: Annotated[
+        bool,
+        typer.Option("--check-images/--no-check-images", help="Look whether images are there."),
+    ] = True,
 ) -> int:
     """Write a run's records in a format of other tools."""
     from pydantic import ValidationError
@@ -64,6 +79,12 @@ def export(
                     "file": usual.file,
                     "name": name,
                     "split": {"by": split, "shares": shares.split(","), "seed": seed},
+                    "images": {
+                        "root": images_root,
+                        "prefix": image_prefix,
+                        "copy_files": copy_images,
+                        "check": check_images,
+                    },
                 }
             )
         except ValidationError as error:

@@ -2,8 +2,9 @@
 
 The folder is a ``dataset_dir``: train with ``dataset: NAME_train``, ``eval_dataset:
 NAME_validation``. Entries of other data sets in a ``dataset_info.json`` that is there stay. Keys
-after the project's ``data/README.md`` (18 August 2026). Image paths are relative to ``media_dir``,
-and the text must hold one ``<image>`` for each.
+after the project's ``data/README.md`` (18 August 2026). Image paths are relative to ``media_dir``:
+set it to the folder of the images, or copy them (``--copy-images``), since it is ``dataset_dir`` by
+default. ``images`` is always a list, and the text holds one ``<image>`` for each of them.
 """
 
 from __future__ import annotations
@@ -17,23 +18,25 @@ import orjson
 from pipeline.core.atomic import write_json
 from pipeline.core.errors import ConfigError
 from pipeline.exports import alpaca
+from pipeline.exports.images import IMAGE, marked_turns
 from pipeline.exports.sample_files import FolderFacts, SampleFormat, json_list
 from pipeline.exports.samples import Sample
 from pipeline.exports.split import PARTS
 from pipeline.exports.survey import Survey
 
 INFO = "dataset_info.json"
-IMAGE = "<image>"
 
 
 def row(sample: Sample, survey: Survey) -> dict[str, Any]:
     """One sample as an Alpaca row, with its images."""
     made = alpaca.row(sample, survey)
     if survey.has_images:
-        text = "".join((sample.question, *(turn for pair in sample.history for turn in pair)))
-        missing = max(0, len(sample.image_paths) - text.count(IMAGE))
-        made["instruction"] = IMAGE * missing + sample.instruction
-        made["images"] = sample.image_paths
+        first, *_ = marked = marked_turns(sample)
+        if sample.history:
+            made["history"] = marked[:-1]
+        elif sample.image_paths and IMAGE not in sample.question:
+            made["instruction"] = first[0].removesuffix(sample.question) + sample.instruction
+        made["images"] = list(sample.image_paths)
     return made
 
 
@@ -79,5 +82,6 @@ FORMAT = SampleFormat(
     json_list(row),
     finish=_write_info,
     takes_images=True,
+    marks_images=True,
     manifest="{name}_manifest.json",
 )

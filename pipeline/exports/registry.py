@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.core.errors import ConfigError
 from pipeline.core.records import Record
@@ -25,11 +25,13 @@ class Format:
         target: ``module:attribute``: a :data:`Writer`, or a ``SampleFormat`` where it is a folder.
         stage: the kind of stage whose records it takes; "" for samples (:data:`SAMPLE_STAGES`).
         file: usual name of the file or folder.
+        takes: for samples, which ones: of ``text`` alone, with ``images``, or ``both``.
     """
 
     target: str
     stage: str
     file: str
+    takes: Literal["text", "images", "both"] = "text"
 
     @property
     def is_folder(self) -> bool:
@@ -52,9 +54,13 @@ FORMATS: Mapping[str, Format] = {
     ),
     "alpaca": Format("pipeline.exports.alpaca:FORMAT", "", "alpaca"),
     "sharegpt": Format("pipeline.exports.sharegpt:FORMAT", "", "sharegpt"),
-    "llama-factory": Format("pipeline.exports.llama_factory:FORMAT", "", "llama-factory"),
-    "trl": Format("pipeline.exports.trl:FORMAT", "", "trl"),
-    "parquet": Format("pipeline.exports.parquet:FORMAT", "", "parquet"),
+    "llama-factory": Format("pipeline.exports.llama_factory:FORMAT", "", "llama-factory", "both"),
+    "trl": Format("pipeline.exports.trl:FORMAT", "", "trl", "both"),
+    "visualglm": Format("pipeline.exports.visualglm:FORMAT", "", "visualglm", "images"),
+    "llava": Format("pipeline.exports.llava:FORMAT", "", "llava", "images"),
+    "qwen-vl": Format("pipeline.exports.qwen_vl:FORMAT", "", "qwen-vl", "images"),
+    "label-studio": Format("pipeline.exports.label_studio:FORMAT", "", "label-studio", "images"),
+    "parquet": Format("pipeline.exports.parquet:FORMAT", "", "parquet", "both"),
 }
 """Name on the command line and in recipes -> format."""
 
@@ -62,10 +68,21 @@ SAMPLE_STAGES: Mapping[str, str] = {
     "check-answers": "",
     "label-samples": "",
     "keyinfo-samples": "",
+    "image-samples": "",
 }
 """Kind of stage whose records are samples -> ``module:function`` that brings a record into sample
 shape (``pipeline.exports.samples``), or "" where records have it. A stage that is not named here
 can still be exported by name, if its records have the shape."""
+
+IMAGE_STAGES = frozenset({"image-samples"})
+"""Those of :data:`SAMPLE_STAGES` whose samples have images."""
+
+
+def sample_stages(format_: Format) -> list[str]:
+    """Kinds of stages whose samples a format takes."""
+    kinds = {"images": IMAGE_STAGES, "text": SAMPLE_STAGES.keys() - IMAGE_STAGES}
+    wanted = kinds.get(format_.takes, SAMPLE_STAGES.keys())
+    return [kind for kind in SAMPLE_STAGES if kind in wanted]
 
 
 def find_format(name: str) -> Format:

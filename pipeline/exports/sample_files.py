@@ -48,6 +48,10 @@ class SampleFormat:
         open_part: opens the writer of one part.
         finish: writes what belongs to the folder as a whole; gives the names of those files.
         takes_images: whether a row can have images.
+        least_images: images a row must have.
+        most_images: images a row can have; None for any number.
+        marks_images: whether the text holds one ``<image>`` for each.
+        one_turn: whether a row has no earlier turns.
         manifest: name of the manifest; with ``{name}`` in it and in ``file``, several data sets
             share a folder.
     """
@@ -57,7 +61,24 @@ class SampleFormat:
     open_part: Callable[[Path, Survey], AbstractContextManager[RowWriter]]
     finish: Callable[[Path, FolderFacts, Survey, Mapping[str, str]], list[str]] | None = None
     takes_images: bool = False
+    least_images: int = 0
+    most_images: int | None = None
+    marks_images: bool = False
+    one_turn: bool = False
     manifest: str = "manifest.json"
+
+    def refusal(self, sample: Sample) -> str:
+        """Why a sample cannot be a row of this format; "" where it can."""
+        count = len(sample.image_paths)
+        if count and not self.takes_images:
+            return "has_images"
+        if count < self.least_images:
+            return "no_image"
+        if self.most_images is not None and count > self.most_images:
+            return "several_images"
+        if self.one_turn and sample.history:
+            return "has_history"
+        return ""
 
 
 def write_folder(
@@ -84,6 +105,7 @@ def write_folder(
             writers[part] = stack.enter_context(format_.open_part(path, survey))
         for part, sample in samples:
             writers[part](sample)
+        samples.copy_images()
     common = format_.finish(folder, facts, survey, files) if format_.finish else []
     for stale in before - {*files.values(), *common}:
         (folder / stale).unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.records import Record
+from pipeline.exports.images import ImagePlace, check_marks
 from pipeline.exports.samples import Sample, read_sample
 from pipeline.exports.split import PARTS, SplitOptions, Splitter
 
@@ -62,7 +63,13 @@ class Samples:
         records: gives the records from the start at every call.
         adapter: brings a record into sample shape.
         options: how to split.
-        takes_images: False skips samples with images, with the reason ``has_images``.
+        refuse: gives the reason why a sample cannot be a row of the format; it is skipped then.
+        marks_images: whether the text has to mark the images it is about.
+        images: puts the images of samples into place.
+
+    Raises:
+        ConfigError: there is no sample, or images are missing.
+        DataError: ``leakage`` or ``unknown_split``.
     """
 
     def __init__(
@@ -71,28 +78,41 @@ class Samples:
         adapter: Adapter,
         options: SplitOptions,
         *,
-        takes_images: bool = True,
+        refuse: Callable[[Sample], str] = lambda _: "",
+        marks_images: bool = False,
+        images: ImagePlace | None = None,
     ) -> None:
         self._records = records
         self._adapter = adapter
-        self._takes_images = takes_images
+        self._refuse = refuse
+        self._marks_images = marks_images
+        self._images = images
         self._splitter = Splitter(options)
         self.survey = self._look()
 
     def __iter__(self) -> Iterator[tuple[str, Sample]]:
         """Part and sample, in the order of the records."""
         for sample in self._read(Counter()):
-            yield self._splitter.part(sample), sample
+            placed = sample if self._images is None else self._images.placed(sample)
+            yield self._splitter.part(sample), placed
+
+    def copy_images(self) -> None:
+        """Copy the images of all samples, if they shall be."""
+        if self._images is not None:
+            for sample in self._read(Counter()):
+                self._images.copy(sample)
 
     def _read(self, skipped: Counter[str]) -> Iterator[Sample]:
         for record in self._records():
             try:
                 sample = read_sample(self._adapter(record))
+                if self._marks_images:
+                    check_marks(sample)
             except DataError as error:
                 skipped[error.reason] += 1
                 continue
-            if sample.image_paths and not self._takes_images:
-                skipped["has_images"] += 1
+            if reason := self._refuse(sample):
+                skipped[reason] += 1
                 continue
             yield sample
 
@@ -103,6 +123,10 @@ class Samples:
             survey.has_system |= bool(sample.system)
             survey.has_history |= bool(sample.history)
             survey.has_images |= bool(sample.image_paths)
+            if self._images is not None:
+                self._images.placed(sample)
+        if self._images is not None:
+            self._images.close()
         self._splitter.close()
         survey.parts = self._count()
         if not survey.parts:

@@ -18,6 +18,7 @@ from pipeline.core.errors import DataError, PipelineError
 from pipeline.core.resources import resource_root
 from pipeline.llm.check import CheckResult, check_backend
 from pipeline.llm.governance import open_gate
+from pipeline.run.data_class import data_class_of
 from pipeline.run.pool import available_cores
 from pipeline.run.recipe import Recipe, load_recipe
 from pipeline.sources import Source, open_source
@@ -75,7 +76,7 @@ def check_recipe(
     yield Finding("ok", "recipe", f"{recipe.name}: {stages}")
     try:
         source = open_source(recipe.source)
-        yield from _check_source(source)
+        yield from _check_source(recipe, source)
     except PipelineError as error:
         yield Finding("bad", "input", str(error))
         return
@@ -85,13 +86,13 @@ def check_recipe(
         yield Finding("bad", "governance", str(error))
 
 
-def _check_source(source: Source) -> Iterator[Finding]:
+def _check_source(recipe: Recipe, source: Source) -> Iterator[Finding]:
     files = source.inputs()
     size = sum(file["size"] for file in files)
     yield Finding(
         "ok", "input", f"{source.kind}, {len(files)} entries, {size / (1 << 20):,.1f} MiB"
     )
-    yield Finding("ok", "data class", _say_class(source.data_class))
+    yield Finding("ok", "data class", _say_class(data_class_of(recipe, source)))
     read, problems = 0, []
     for locator in islice(source.locators(), TRIED_REPORTS):
         try:
@@ -106,7 +107,7 @@ def _check_source(source: Source) -> Iterator[Finding]:
 
 def _check_backends(recipe: Recipe, source: Source) -> Iterator[Finding]:
     """Each backend a stage asks: is it allowed for this data, and does it answer?"""
-    gate = open_gate(source.data_class, recipe.governance, Path(recipe.folder))
+    gate = open_gate(data_class_of(recipe, source), recipe.governance, Path(recipe.folder))
     asked = {stage.backend: stage.name for stage in recipe.stages if stage.backend is not None}
     for name, stage in asked.items():
         backend = recipe.backends[name]

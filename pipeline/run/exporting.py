@@ -10,19 +10,21 @@ from pipeline.core.atomic import make_private_dir, write_json
 from pipeline.core.errors import ConfigError, GovernanceError, StorageError
 from pipeline.core.hashing import sha256_file
 from pipeline.core.jsonl import iter_objects
+from pipeline.exports.images import ImagePlace
 from pipeline.exports.registry import (
     FORMATS,
-    SAMPLE_STAGES,
     file_writer,
     find_format,
     sample_adapter,
     sample_format,
+    sample_stages,
 )
 from pipeline.exports.sample_files import FolderFacts, write_folder
 from pipeline.exports.survey import Samples
 from pipeline.run.folder import RunFolder, git_would_track
 from pipeline.run.recipe import ExportEntry, Recipe
 from pipeline.run.store import StageStore, read_json
+from pipeline.stages.image_pairs import ImageRoot
 
 CATALOGUE = "manifest.json"
 
@@ -61,7 +63,7 @@ def _write(
         "format": entry.format,
         "stage": entry.stage,
         "made_of": manifest["output"]["records"]["sha256"],
-        "options": entry.model_dump(mode="json", include={"split", "name"}),
+        "options": entry.model_dump(mode="json", include={"split", "name", "images"}),
     }
     if known is not None and made_of.items() <= known.items() and _is_there(path, known):
         return known
@@ -111,7 +113,9 @@ def write_export(
             lambda: iter_objects(store.records_path),
             sample_adapter(kind),
             entry.split,
-            takes_images=samples_as.takes_images,
+            refuse=samples_as.refusal,
+            marks_images=samples_as.marks_images,
+            images=ImagePlace(entry.images, path, _images_root(recipe, entry.stage)),
         )
         make_private_dir(path)
         made = write_folder(samples_as, samples, path, _facts(folder, recipe, entry))
@@ -120,19 +124,33 @@ def write_export(
     return {"rows": made["rows"], "files": made["files"], "skipped": made["skipped"]}
 
 
+def _images_root(recipe: Recipe, stage: str) -> Path | None:
+    """The folder that the images of a stage's records are relative to, where a stage says it."""
+    name: str | None = stage
+    while name is not None:
+        entry = recipe.stage(name)
+        params = entry.type.params_type.model_validate(entry.params)
+        if isinstance(params, ImageRoot):
+            return params.model_copy(update={"source": recipe.source}).root
+        name = entry.after
+    return None
+
+
 def stage_for(recipe: Recipe, format_: str) -> str:
     """The recipe's last stage of a kind that a format is made of.
 
     Raises:
         ConfigError: the recipe has no such stage.
     """
-    kind = find_format(format_).stage
-    kinds = [kind] if kind else list(SAMPLE_STAGES)
+    found = find_format(format_)
+    kind = found.stage
+    kinds = [kind] if kind else sample_stages(found)
     for stage in reversed(recipe.stages):
         if stage.use in kinds:
             return stage.name
+    what = "samples with images" if found.takes == "images" else "samples"
     raise ConfigError(
-        f"format {format_} is made of {f'a {kind} stage' if kind else 'samples'}; "
+        f"format {format_} is made of {f'a {kind} stage' if kind else what}; "
         f"recipe {recipe.name} has no such stage"
     )
 
@@ -144,11 +162,10 @@ def formats_for(recipe: Recipe) -> list[str]:
         ConfigError: it has none.
     """
     kinds = {stage.use for stage in recipe.stages}
-    has_samples = not kinds.isdisjoint(SAMPLE_STAGES)
     found = [
         name
         for name, format_ in FORMATS.items()
-        if (has_samples if format_.is_folder else format_.stage in kinds)
+        if not kinds.isdisjoint(sample_stages(format_) if format_.is_folder else [format_.stage])
     ]
     if not found:
         raise ConfigError(f"recipe {recipe.name} has no stage that can be exported")

@@ -102,7 +102,7 @@ def _sampled(graph: Graph, recipe: Recipe, last: str) -> Iterator[bytes]:
 def _made(graph: Graph, stage: StageEntry, lines: list[bytes], ask: Ask) -> Iterator[bytes]:
     cls = stage.type
     if issubclass(cls, SetStage):
-        worker = cls(cls.params_type.model_validate(stage.params))
+        worker = cls(cls.params_type.model_validate(graph.params(stage)))
         for result in worker.process(_Rows([load_line(line) for line in lines])):
             if not isinstance(result, Reject):
                 yield from (dump_line(record) for record in result)

@@ -70,8 +70,8 @@ class Graph:
         return {"name": stage.backend, "kind": backend.kind, "model": identified(backend).model}
 
     def params(self, stage: StageEntry) -> dict[str, Any]:
-        """The parameters a stage is built with; the first one gets the source."""
-        if stage.after is None:
+        """The parameters a stage is built with; those that take the source get it."""
+        if "source" in stage.type.params_type.model_fields:
             return {**stage.params, "source": self._source.config.model_dump(mode="json")}
         return stage.params
 

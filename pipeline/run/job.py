@@ -11,6 +11,7 @@ from typing import Any
 import pipeline
 from pipeline.core.errors import ConfigError, ResumeMismatch
 from pipeline.llm.governance import open_gate
+from pipeline.run.data_class import data_class_of
 from pipeline.run.exporting import notice, write_exports
 from pipeline.run.folder import RunFolder
 from pipeline.run.progress import Reporter
@@ -56,20 +57,21 @@ def run_job(
     (selection or Selection()).names(recipe)
     source = open_source(recipe.source)
     source.inputs()
+    data_class = data_class_of(recipe, source)
     check_same_run(folder, recipe)
     folder.prepare()
     with folder.locked():
-        if source.data_class == "credentialed":
+        if data_class == "credentialed":
             folder.guard()
         folder.sweep()
         _check_space(folder.root)
-        _describe(folder, recipe, source)
-        gate = open_gate(source.data_class, recipe.governance, Path(recipe.folder))
+        _describe(folder, recipe, source, data_class)
+        gate = open_gate(data_class, recipe.governance, Path(recipe.folder))
         runner = Runner(
             folder, recipe, source, gate, selection=selection, workers=workers, reporter=reporter
         )
         result = runner.run()
-        exports = write_exports(folder, recipe, source.data_class)
+        exports = write_exports(folder, recipe, data_class)
         counts = write_counts(folder, recipe)
     return JobResult(result, exports, counts)
 
@@ -138,15 +140,15 @@ def _check_space(path: Path) -> None:
         raise ConfigError(f"{path}: only {free >> 20} MiB free; make room first")
 
 
-def _describe(folder: RunFolder, recipe: Recipe, source: Source) -> None:
+def _describe(folder: RunFolder, recipe: Recipe, source: Source, data_class: str) -> None:
     """Write ``run.json``: what this run is, in full."""
     run_id = folder.read()["run_id"] if folder.exists() else uuid.uuid4().hex
     folder.write(
         {
             "run_id": run_id,
             "recipe": recipe.model_dump(mode="json"),
-            "data_class": source.data_class,
-            "notice": notice(source.data_class),
+            "data_class": data_class,
+            "notice": notice(data_class),
             "source_kind": source.kind,
             "input": source.inputs(),
             "versions": {"cxr-pipeline": pipeline.__version__},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from pipeline.run.data_class import data_class_of
 from pipeline.run.folder import RunFolder
 from pipeline.run.forecast import Forecast, forecast
 from pipeline.run.graph import Graph
@@ -103,4 +104,4 @@ def make_plan(folder: RunFolder, recipe: Recipe, selection: Selection) -> Plan:
         stages.append(planned)
         done = manifest is not None and planned.state in ("complete", "not selected")
         records[stage.name] = manifest["counts"]["records"] if done and manifest else None
-    return Plan(reports, source.data_class, source.kind, stages)
+    return Plan(reports, data_class_of(recipe, source), source.kind, stages)

@@ -29,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pipeline.core.errors import ConfigError
 from pipeline.core.resources import resource_path
+from pipeline.exports.images import ImageOptions
 from pipeline.exports.registry import FORMATS
 from pipeline.exports.split import SplitOptions
 from pipeline.llm.config import BackendConfig, parse_backend
@@ -54,6 +55,7 @@ class ExportEntry(_Model):
         file: name of the file or folder in ``exports/``.
         name: for samples, the name of the data set; "" takes the recipe's.
         split: for samples, how they are split.
+        images: for samples with images, how these are named.
     """
 
     format: str
@@ -61,6 +63,7 @@ class ExportEntry(_Model):
     file: str
     name: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*)?$")
     split: SplitOptions = SplitOptions()
+    images: ImageOptions = ImageOptions()
 
     @field_validator("format")
     @classmethod

@@ -113,10 +113,12 @@ class Runner:
 
         Raises:
             ResumeMismatch: a stage is stale; says why and how to go on.
+            ConfigError: a stage lacks something of the user's, such as a folder of images.
             Stopped: stopped early; the same command goes on.
             GovernanceError: refused before anything was sent.
         """
         selected = self._selection.names(self._recipe)
+        self._refuse_unready(selected)
         self._agree_to_rebuild()
         self._refuse_stale(selected)
         result = RunResult()
@@ -139,6 +141,13 @@ class Runner:
             store.clear()
             for affected in (name, *self._recipe.descendants(name)):
                 self._graph.store(affected).allow_rebuild()
+
+    def _refuse_unready(self, selected: list[str]) -> None:
+        for name in selected:
+            stage = self._recipe.stage(name)
+            params = stage.type.params_type.model_validate(self._graph.params(stage))
+            if self._graph.store(name).manifest() is None and (problem := params.missing(name)):
+                raise ConfigError(problem)
 
     def _refuse_stale(self, selected: list[str]) -> None:
         """Say at once what cannot be resumed, before hours are spent on the stages before it."""
@@ -259,7 +268,7 @@ class Runner:
         store.clear()
         cls = stage.type
         assert issubclass(cls, SetStage)
-        worker = cls(cls.params_type.model_validate(stage.params))
+        worker = cls(cls.params_type.model_validate(self._graph.params(stage)))
         assert stage.after is not None
         path = self._graph.store(stage.after).records_path
         with StageWriter(store, parts) as writer, FileRows(path) as rows:
@@ -268,6 +277,8 @@ class Runner:
             for record_id, result in zip(ids, worker.process(rows), strict=True):
                 answer: Any = result if isinstance(result, Reject) else list(result)
                 self._append(writer, chunk_of(stage.name, cls.fans_out, record_id, answer))
+        if (left := worker.leftovers()) is not None:
+            store.write_unused(left)
         return writer.state
 
     def _append(self, writer: StageWriter, chunk: Chunk) -> None:
@@ -320,6 +331,7 @@ class Runner:
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "resumed_at": started.isoformat(timespec="seconds"),
             "usage": state.usage,
+            **store.unused(),
         }
         manifest = store.seal(state, facts)
         self._reporter.finish(stage.name, manifest["counts"], state.seconds)

@@ -13,22 +13,31 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 import orjson
 
-from pipeline.core.atomic import make_private_dir, open_private, write_bytes, write_json
+from pipeline.core.atomic import (
+    atomic_writer,
+    make_private_dir,
+    open_private,
+    write_bytes,
+    write_json,
+)
 from pipeline.core.errors import ResumeMismatch, StorageError
 from pipeline.core.hashing import sha256_file
+from pipeline.core.jsonl import dump_line, iter_lines
+from pipeline.core.records import Record
 
 RECORDS = "records.jsonl"
 REJECTS = "rejects.jsonl"
 MANIFEST = "manifest.json"
 PROGRESS = "progress.json"
 ROUNDS = "rounds.json"
+UNUSED = "unused.jsonl"
 CONSENT = "rebuild"
 RETRIED = ".retried"
 
@@ -168,9 +177,27 @@ class StageStore:
 
     def clear(self) -> None:
         """Forget everything made so far, except which records were retried."""
-        for name in (MANIFEST, PROGRESS, RECORDS, REJECTS):
+        for name in (MANIFEST, PROGRESS, RECORDS, REJECTS, UNUSED):
             (self.folder / name).unlink(missing_ok=True)
         shutil.rmtree(self.folder / RETRIED, ignore_errors=True)
+
+    def write_unused(self, rows: Iterable[Record]) -> None:
+        """List what a set stage met and no row used.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        try:
+            with atomic_writer(self.folder / UNUSED) as file:
+                for row in rows:
+                    file.write(dump_line(row))
+        except OSError as error:
+            raise _storage_error(self.folder, error) from None
+
+    def unused(self) -> dict[str, int]:
+        """``{"unused": N}`` where there is such a list, for the manifest."""
+        path = self.folder / UNUSED
+        return {"unused": sum(1 for _ in iter_lines(path))} if path.is_file() else {}
 
     def seal(self, progress: Progress, facts: dict[str, Any]) -> dict[str, Any]:
         """Write the manifest of a complete stage and return it."""

@@ -14,7 +14,7 @@ from pipeline.run.exporting import notice
 from pipeline.run.folder import RunFolder
 from pipeline.run.recipe import Recipe
 from pipeline.run.status import StageStatus, stage_rows
-from pipeline.run.store import StageStore
+from pipeline.run.store import UNUSED, StageStore
 
 COUNTS = "counts.md"
 _SAID = ("followup", "questions")
@@ -26,6 +26,9 @@ def write_counts(folder: RunFolder, recipe: Recipe) -> Path:
     lines = [f"# Counts of a {recipe.name} run", "", *_stages(complete), *_reasons(complete)]
     kinds = {stage.name: stage.use for stage in recipe.stages}
     for row in complete:
+        unused = (StageStore(folder.stage(row.stage)).manifest() or {}).get("unused")
+        if unused is not None:
+            lines += ["", f"Stage {row.stage}: {unused:,} unused (stages/{row.stage}/{UNUSED})."]
         if kinds[row.stage] in _SAID:
             counts = counts_of(folder, row.stage)
             lines += (_followup if kinds[row.stage] == "followup" else _questions)(counts)

@@ -39,6 +39,7 @@ _ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "recommendations": ("recommendations", "recommendation"),
     "subject_id": ("subject_id", "patient_id", "subjectid", "patientid"),
     "dicom_id": ("dicom_id", "image_id"),
+    "image_path": ("image_path", "image_paths", "image_file", "path_to_image"),
     "view": ("view",),
     "split": ("split",),
     "study_date": ("study_date",),

@@ -96,13 +96,32 @@ class TableSource(Source):
         known = dict(locator)
         extra: Record = {}
         for field, column in columns.fields.items():
-            if field in ("id", "text"):
+            if field in ("id", "text", "image_path"):
                 continue
             value = cell_text(row.get(column)) or None
             if field in _PLAIN_FIELDS:
                 known[field] = value
             else:
                 extra[field] = value
-        if known.get("dicom_id") and "images" not in known:
-            known["images"] = [{"dicom_id": known["dicom_id"], "view": known.get("view")}]
+        if "images" not in known and (images := _images(known, row, columns)):
+            known["images"] = images
         return {**make_record(known, text, at[-1], encoding), **extra}
+
+
+def _images(known: Record, row: Row, columns: ColumnMap) -> list[Record]:
+    """Images of a row: by id, and by their paths where a column has them (``;`` between)."""
+    image, view = known.get("dicom_id"), known.get("view")
+    cell = row.get(columns.fields.get("image_path", ""))
+    given = cell if isinstance(cell, list) else cell_text(cell).split(";")
+    paths = [path for one in given if (path := cell_text(one))]
+    if paths:
+        ids = [image] if image and len(paths) == 1 else [_stem(path) for path in paths]
+        return [
+            {"dicom_id": name, "view": view, "path": path}
+            for name, path in zip(ids, paths, strict=True)
+        ]
+    return [{"dicom_id": image, "view": view}] if image else []
+
+
+def _stem(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2].rpartition(".")[0]

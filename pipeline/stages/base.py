@@ -31,6 +31,17 @@ class StageParams(BaseModel):
         """Files and folders of the user's whose content changes the result."""
         return ()
 
+    def data_folders(self) -> tuple[str, ...]:
+        """Folders of data that is read besides the source; the strictest class of all holds."""
+        return ()
+
+    def missing(self, stage: str) -> str:
+        """What a stage of this name still needs and how to give it; "" where it can be run.
+
+        Asked before the first stage is run, so that nothing is paid for in vain.
+        """
+        return ""
+
 
 class LibsParams(StageParams):
     """Parameters of a stage that reads libraries of the user's.
@@ -124,3 +135,10 @@ class SetStage(ABC, Generic[P]):
     @abstractmethod
     def process(self, rows: Rows) -> Iterator[Result]:
         """One result for every row of ``rows``, in their order."""
+
+    def leftovers(self) -> Iterator[Record] | None:
+        """What the stage met beside its rows and none of them used, once all are answered.
+
+        Written to ``unused.jsonl`` and counted; None where there is no such thing.
+        """
+        return None

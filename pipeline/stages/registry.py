@@ -32,6 +32,8 @@ STAGES = {
     "caption": "pipeline.stages.caption:Caption",
     "translate": "pipeline.stages.translate:Translate",
     "judge": "pipeline.stages.judge:Judge",
+    "image-pairs": "pipeline.stages.image_pairs:ImagePairs",
+    "image-samples": "pipeline.stages.image_samples:ImageSamples",
     "compare": "pipeline.stages.judge:Compare",
 }
 """Name in a recipe -> ``module:Class``."""

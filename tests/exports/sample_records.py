@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.exports.images import ImageOptions, ImagePlace
 from pipeline.exports.registry import sample_format
 from pipeline.exports.sample_files import FolderFacts, write_folder
 from pipeline.exports.split import SplitOptions
@@ -63,6 +64,9 @@ def export(
     rows: Sequence[dict[str, Any]],
     folder: Path,
     about: FolderFacts | None = None,
+    *,
+    images: dict[str, Any] | None = None,
+    root: Path | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Write ``rows`` as the command does; returns the manifest."""
@@ -72,6 +76,8 @@ def export(
         lambda: rows,
         lambda row: row,
         SplitOptions.model_validate(options),
-        takes_images=described.takes_images,
+        refuse=described.refusal,
+        marks_images=described.marks_images,
+        images=ImagePlace(ImageOptions.model_validate(images or {}), folder, root),
     )
     return write_folder(described, samples, folder, about or facts())

@@ -136,7 +136,7 @@ def test_columns_that_no_sample_uses_are_left_out(tmp_path: Path) -> None:
 
 def test_text_formats_skip_samples_with_images_and_say_so(tmp_path: Path) -> None:
     rows = [record(0), record(3, image_paths=["a.png"])]
-    assert export("trl", rows, tmp_path / "trl")["skipped"] == {"has_images": 1}
+    assert export("alpaca", rows, tmp_path / "out")["skipped"] == {"has_images": 1}
 
 
 class TestLlamaFactory:
