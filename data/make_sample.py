@@ -4,8 +4,8 @@
     python data/make_sample.py --out data
 
 Everything is synthetic: sentences written for this project, put together by a seeded generator. No
-text, number or date of any patient or data set is in it. Layout and file names are those of
-MIMIC-CXR, so that the sample runs the way the real data does.
+text, number or date of any patient or data set is in it, and the images are drawings. Layout and
+file names are those of MIMIC-CXR, so that the sample runs the way the real data does.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 
 from generator.courses import COURSES, Course, Step
 from generator.layouts import BLANK, ENCODINGS, SPECIAL, Layout, Note, cut_short, full, no_text
+from generator.phantom import phantom
 from generator.states import Body, Finding, describe
 
 SEED = 20261122
@@ -226,6 +227,12 @@ def files() -> dict[str, bytes]:
             if x.note
         ),
     )
+    for study in made:
+        folder = f"files/p{str(study.subject)[:2]}/p{study.subject}/s{study.study}"
+        for dicom, position in study.images:
+            if position in ("PA", "AP"):
+                rng = random.Random(f"{SEED}/phantom/{dicom}")
+                written[f"{folder}/{dicom}.png"] = phantom(study.body.labels, rng)
     written["DATA_CLASS"] = b"synthetic\n"
     return written
 

@@ -128,7 +128,7 @@ class ImagePairs(SetStage[ImagePairParams]):
         """Images that belong to no record."""
         if self._index is None:
             return None
-        return ({"image": path, "reason": "no_report"} for path in self._index.unused())
+        return ({"image": path, "reason": "no_record"} for path in self._index.unused())
 
     def _chosen(self, row: Record, index: ImageIndex) -> _Chosen | Reject:
         """The files of a record, the preferred one first."""

@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pipeline.core.errors import DataError
 from pipeline.sources import SourceConfig, open_source
@@ -20,11 +21,15 @@ DATA = Path(__file__).parents[2] / "data"
 def content(path: Path) -> bytes:
     """The bytes of a file; packed ones unpacked, since zlib versions pack differently."""
     data = path.read_bytes()
+    if path.suffix == ".png":
+        with Image.open(path) as image:
+            return image.tobytes()
     return gzip.decompress(data) if path.suffix == ".gz" else data
 
 
 def generated(folder: Path) -> dict[str, bytes]:
-    files = [*folder.rglob("files/**/*.txt"), *folder.glob("*.gz"), folder / "DATA_CLASS"]
+    files = [path for path in folder.rglob("files/**/*") if path.is_file()]
+    files += [*folder.glob("*.gz"), folder / "DATA_CLASS"]
     return {str(file.relative_to(folder)): content(file) for file in files}
 
 
@@ -91,3 +96,19 @@ def test_layouts(pattern: str, least: int) -> None:
 def test_small_enough_to_carry_along() -> None:
     files = [file for file in DATA.rglob("*") if file.is_file() and "__pycache__" not in file.parts]
     assert sum(file.stat().st_size for file in files) < 600_000
+
+
+def test_every_frontal_image_is_drawn_small() -> None:
+    source = open_source(SourceConfig(path=str(DATA)))
+    frontal = {
+        f"files/p{x['subject_id'][:2]}/p{x['subject_id']}/s{x['id']}/{image['dicom_id']}.png"
+        for x in source.locators()
+        for image in x["images"]
+        if image["view"] in ("postero-anterior", "antero-posterior")
+    }
+    drawn = {str(path.relative_to(DATA)): path for path in DATA.rglob("*.png")}
+    assert drawn.keys() == frontal
+    assert sum(path.stat().st_size for path in drawn.values()) < 300_000
+    for path in drawn.values():
+        with Image.open(path) as image:
+            assert image.size == (64, 80) and "shows nobody" in image.info["Description"]
