@@ -170,7 +170,7 @@ def from_right(clause: list[Phrase], index: int, found: Found, *, placed: bool =
         entry = at == index + 1 and roles.keys() == {"colon"}  # Pneumothorax: small, on the right
         if not (entry or _BLOCKING.isdisjoint(roles)) or phrase.normal is not None:
             return
-        if phrase.solid:
+        if phrase.solid and not (_is_last(clause, at) and _mere(phrase)):
             if not _PLACING.isdisjoint(roles) and "verb" not in roles:
                 found.take(_leading_sites(phrase))
             return
@@ -186,9 +186,10 @@ def from_right(clause: list[Phrase], index: int, found: Found, *, placed: bool =
             placed = True
             found.attached = found.attached or phrase.site
         elif not _JOINING.isdisjoint(roles):
-            if not placed and "comma" not in roles:
+            said = "verb" in roles and _mere(phrase)  # has improved and is now mild
+            if not (placed or said) and "comma" not in roles:
                 return
-            if not placed and not pair and not _loose_place(clause, at):
+            if not (placed or said or pair or _loose_place(clause, at)):
                 return
             whole = any([p.entry.site and p.entry.site.group != "any" for p in phrase.parts])
             found.attached = found.attached or (whole and not pair and "comma" in roles)
@@ -210,6 +211,11 @@ def _pair_at(clause: list[Phrase], at: int) -> list[Part]:
     return [*phrase.parts, *place.parts] if attached and place.site and not place.solid else []
 
 
+def _is_last(clause: list[Phrase], at: int) -> bool:
+    """Whether no phrase follows but trailing words (*new* since the prior study)."""
+    return at + 1 == len(clause) or not clause[at + 1].parts
+
+
 def _bare_place(clause: list[Phrase], at: int) -> bool:
     """A place put behind without *in*: degenerative changes the thoracic spine."""
     phrase = clause[at]
@@ -229,10 +235,10 @@ def _leading_sites(phrase: Phrase) -> list[Part]:
 
 def _loose_place(clause: list[Phrase], at: int) -> bool:
     """*Granuloma, right base*: a place or degree behind a comma that is no new statement."""
+    if _is_last(clause, at):
+        return True
     if any(part.entry.change for part in clause[at].parts):
         return False
-    if at + 1 == len(clause):
-        return True
     following = clause[at + 1]
     if _set_off(clause, at):
         return True

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from pipeline.clinical.sentences import split_sentences
 
-_HEADING = re.compile(r"\s*(?:\d{1,2}[.)]\s*)?([A-Za-z][A-Za-z /&-]{2,40}?)\s*:")
+_HEADING = re.compile(r"\s*(?:\d{1,2}[.)]\s*)?([A-Za-z][A-Za-z0-9 ,/&()-]{2,40}?)\s*:")
 _NUMBER = re.compile(r"\A\s*\d{1,2}[.)]")
 _LONGEST = 60  # characters of a heading with its number
 _LONGEST_ALONE = 32
@@ -48,20 +48,27 @@ def described(text: str) -> Iterator[tuple[int, int]]:
     """Start and end of the sentences that describe the chest image."""
     skipping = elsewhere = began = False
     for start, end in split_sentences(text):
-        if elsewhere and began and (_ITEM.match(text, start, end) or _new_paragraph(text, start)):
-            elsewhere = False  # the next entry of a list, or the next paragraph
+        if began and (skipping or elsewhere):  # ended by the next paragraph, or entry of a list
+            ends = _new_paragraph(text, start)
+            skipping = skipping and not ends
+            elsewhere = elsewhere and not (ends or _ITEM.match(text, start, end))
         title, colon = _title(text, start, end)
         name = title.lower()
         if name and _ELSEWHERE.fullmatch(name):
-            elsewhere, began = True, False
+            elsewhere, began = True, colon and _says_more(text, start, end)
         elif colon and name in _SKIPPED:
-            skipping = True
+            skipping, began = True, _says_more(text, start, end)
         elif name in _BODY or (colon and title.isupper()):
             skipping = elsewhere = False
-        elif elsewhere:
+        elif skipping or elsewhere:
             began = began or not text[start:end].isspace()
         if not (skipping or elsewhere):
             yield start, end
+
+
+def _says_more(text: str, start: int, end: int) -> bool:
+    """Whether something follows the heading in the sentence."""
+    return bool(text[text.find(":", start, end) + 1 : end].strip())
 
 
 def _title(text: str, start: int, end: int) -> tuple[str, bool]:

@@ -46,7 +46,7 @@ def share(rulebook: Rulebook, clause: list[Phrase], drafts: list[Draft]) -> None
             _explain_away(lexicon, before, draft, roles)
             if "or" in roles:
                 _doubt_diagnoses(rulebook, before, draft)
-            _share_degree(lexicon, before, draft, roles)
+            _share_degree(lexicon, before, draft, clause[draft.phrase])
         if not sited:
             continue
         after = drafts[at + 1] if at + 1 < len(drafts) else None
@@ -81,13 +81,13 @@ def _explain_away(lexicon: Lexicon, before: Draft, draft: Draft, roles: Mapping[
         before.status, before.trigger = "hypothetical", draft.name
 
 
-def _share_degree(lexicon: Lexicon, before: Draft, draft: Draft, roles: Mapping[str, str]) -> None:
+def _share_degree(lexicon: Lexicon, before: Draft, draft: Draft, phrase: Phrase) -> None:
     """Gives a finding the degree of the one before it, if they are one thing or listed."""
-    found = draft.found
+    found, roles = draft.found, phrase.roles
     if found.levels:
         return
     if "or" in roles:
-        if not found.change:
+        if not any([part.entry.change for part in phrase.parts]):  # or new scarring
             found.levels = before.found.levels
             found.kinds = found.kinds or before.found.kinds
     elif "link" in roles:
