@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -64,14 +64,11 @@ def keyinfo(
         uncertain=uncertain.value, replicates=replicates, seed=seed, examples=examples
     )
     truth = read_findings(gold, names, id_)
-    console = shared.make_console()
-    scores: dict[str, Any] = {}
+    scores: dict[str, KeyInfoScore] = {}
     chosen = evaluating.find_predictions(predictions, STAGES, part_is_stage=True)
     for one in chosen:
         said = read_findings(one.path, names, id_)
-        score = score_keyinfo(truth, said, names, options)
-        _show(one.name, score, console, with_ids=examples > 0)
-        scores[one.name] = score.as_json()
+        scores[one.name] = score_keyinfo(truth, said, names, options)
     report = {
         "kind": "keyinfo",
         "gold": str(gold),
@@ -80,10 +77,14 @@ def keyinfo(
         "uncertain": uncertain.value,
         "replicates": replicates,
         "seed": seed,
-        "predictions": scores,
+        "predictions": {name: score.as_json() for name, score in scores.items()},
     }
     asked = {name: report[name] for name in ("synonyms", "likeness", "uncertain", "replicates")}
-    evaluating.write_report(json_, report, console, chosen, [gold], {**asked, "seed": seed})
+    written = evaluating.write_report(json_, report, chosen, [gold], {**asked, "seed": seed})
+    console = shared.make_console()
+    for name, score in scores.items():
+        _show(name, score, console, with_ids=examples > 0)
+    evaluating.say_written(written, console)
 
 
 def _show(name: str, score: KeyInfoScore, console: Console, *, with_ids: bool) -> None:

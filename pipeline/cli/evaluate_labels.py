@@ -119,17 +119,18 @@ def labels(
     chosen = evaluating.find_predictions(predictions, STAGES)
     files = [LabelFile(one.path, one.name, one.part) for one in chosen]
     found = evaluate_labels(gold, files, options, _columns(id_, classes, ignore), gold_rule.value)
-    console = shared.make_console()
-    _show(found, console)
-    if options.examples:
-        _show_examples(found, console, show_text)
     report = found.as_json()
     asked = {
         "options": {name: v for name, v in report["options"].items() if name != "examples"},
         "gold_rule": gold_rule.value,
         "columns": [id_, classes or [], ignore or []],
     }
-    evaluating.write_report(json_, report, console, chosen, gold, asked)
+    written = evaluating.write_report(json_, report, chosen, gold, asked)
+    console = shared.make_console()
+    _show(found, console)
+    if options.examples:
+        _show_examples(found, console, show_text)
+    evaluating.say_written(written, console)
 
 
 def _columns(id_: str, classes: list[str] | None, ignore: list[str] | None) -> ColumnOptions:
@@ -191,13 +192,16 @@ def _show_score(score: LabelScore, console: Console) -> None:
         measures = (score.overall[f"{kind} {m}"] for m in ("precision", "recall", "f1"))
         table.add_row(kind, "", "", *(evaluating.with_interval(one) for one in measures), "", "")
     normal = score.normal
-    shares = [evaluating.figure(normal[m]) for m in ("precision", "recall", "f1")]
+    whole = normal["studies"] > 0
+    shares = [
+        evaluating.figure(normal[m] if whole else None) for m in ("precision", "recall", "f1")
+    ]
     table.add_row("no class present", f"{normal['in_gold']:,.0f}", "", *shares, "", "")
     console.print(table)
     false_alarms = normal["normal_with_label"]
     console.print(
         f"studies with every label right {score.exact:.3f}; "
-        f"normal studies with a false label {evaluating.figure(false_alarms)}",
+        f"normal studies with a false label {evaluating.figure(false_alarms if whole else None)}",
         highlight=False,
     )
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli import evaluating, shared
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pipeline.evaluation.phrases import PhraseScore
 
 STAGES = ("combine", "icd10")
 """Stages of a run whose records hold phrases."""
@@ -36,28 +41,10 @@ def phrases(
 
     options = PhraseOptions(threshold=threshold, hedged=hedged, replicates=replicates, seed=seed)
     truth = read_phrases(gold, options, id_)
-    console = shared.make_console()
-    scores: dict[str, Any] = {}
+    scores: dict[str, PhraseScore] = {}
     chosen = evaluating.find_predictions(predictions, STAGES, part_is_stage=True)
     for one in chosen:
-        name = one.name
-        said = read_phrases(one.path, options, id_)
-        score = score_phrases(truth, said, options)
-        title = (
-            f"{name}: {score.studies:,} studies, {score.gold_phrases:,} phrases in gold, "
-            f"{score.predicted_phrases:,} predicted"
-        )
-        table = evaluating.make_table(console, title, ("match", "precision", "recall", "F1"))
-        for way, measures in score.matches.items():
-            shown = f"fuzzy, {threshold:g} or more" if way == "fuzzy" else way
-            table.add_row(shown, *(evaluating.with_interval(one) for one in measures.values()))
-        console.print(table)
-        if score.missing:
-            missing = f"{len(score.missing):,} of {score.studies:,} gold studies"
-            evaluating.show_notes(
-                [f"{missing} have no prediction: scored as having no phrase"], console
-            )
-        scores[name] = score.as_json()
+        scores[one.name] = score_phrases(truth, read_phrases(one.path, options, id_), options)
     report = {
         "kind": "phrases",
         "gold": str(gold),
@@ -65,6 +52,27 @@ def phrases(
         "hedged": hedged,
         "replicates": replicates,
         "seed": seed,
-        "predictions": scores,
+        "predictions": {name: score.as_json() for name, score in scores.items()},
     }
-    evaluating.write_report(json_, report, console, chosen, [gold], asdict(options))
+    written = evaluating.write_report(json_, report, chosen, [gold], asdict(options))
+    console = shared.make_console()
+    for name, score in scores.items():
+        _show(name, score, console)
+    evaluating.say_written(written, console)
+
+
+def _show(name: str, score: PhraseScore, console: Console) -> None:
+    title = (
+        f"{name}: {score.studies:,} studies, {score.gold_phrases:,} phrases in gold, "
+        f"{score.predicted_phrases:,} predicted"
+    )
+    table = evaluating.make_table(console, title, ("match", "precision", "recall", "F1"))
+    for way, measures in score.matches.items():
+        shown = f"fuzzy, {score.threshold:g} or more" if way == "fuzzy" else way
+        table.add_row(shown, *(evaluating.with_interval(one) for one in measures.values()))
+    console.print(table)
+    if score.missing:
+        missing = f"{len(score.missing):,} of {score.studies:,} gold studies"
+        evaluating.show_notes(
+            [f"{missing} have no prediction: scored as having no phrase"], console
+        )

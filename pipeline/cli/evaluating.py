@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from pipeline.evaluation.resample import Interval
+
+_ENDINGS = re.compile(r"(\.(csv|tsv|jsonl?|gz))+$", re.IGNORECASE)
 
 Predictions = Annotated[
     list[str],
@@ -132,12 +135,13 @@ def with_interval(value: Interval) -> str:
 def write_report(
     path: Path | None,
     report: dict[str, Any],
-    console: Console,
     predictions: Sequence[Prediction],
     gold: Sequence[Path],
     options: dict[str, Any],
-) -> None:
+) -> list[Path]:
     """Write the JSON report: to ``path``, if it is wanted, and into each run that was scored.
+
+    It comes before the tables, so that nothing is lost where these are cut off (``| head``).
 
     Raises:
         ConfigError: it cannot be written.
@@ -154,9 +158,15 @@ def write_report(
     except OSError as error:
         where = path or error.filename or "the evaluation"
         raise ConfigError(f"cannot write {where}: {error.strerror}") from None
-    console.print()
-    for one in written:
-        console.print(f"written  {one}", highlight=False, markup=False)
+    return written
+
+
+def say_written(written: Sequence[Path], console: Console) -> None:
+    """Say where the JSON report is."""
+    if written:
+        console.print()
+    for path in written:
+        console.print(f"written  {path}", highlight=False, markup=False)
 
 
 def _keep(
@@ -180,7 +190,7 @@ def _keep(
         if not folder.exists():
             continue
         stages = {one.name: one.stage for one in predictions if one.run == run}
-        about = gold[0].name.partition(".")[0] if gold else ""
+        about = _ENDINGS.sub("", gold[0].name) if gold else ""
         yield keep_evaluation(folder, report, about=about, asked=asked, stages=stages)
 
 

@@ -15,7 +15,7 @@ from pipeline.core.atomic import atomic_writer
 from pipeline.core.errors import ConfigError
 from pipeline.core.hashing import stable_seed
 from pipeline.core.jsonl import dump_line
-from pipeline.evaluation.rows import is_csv, json_rows, open_sheet
+from pipeline.evaluation.rows import is_csv, json_rows, no_file, open_sheet
 
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "id": ("id",),
@@ -63,7 +63,7 @@ def read_answers(path: Path) -> dict[str, Answer]:
         ConfigError: it cannot be read, lacks the instruction or the answer, or has an id twice.
     """
     if not path.is_file():
-        raise ConfigError(f"{path} does not exist")
+        raise no_file(path)
     answers: dict[str, Answer] = {}
     for number, (line, row) in enumerate(_rows(path), start=1):
         lowered = {str(name).strip().lower(): value for name, value in row.items()}

@@ -11,7 +11,7 @@ from pipeline.clinical.keyinfo import ATTRIBUTES, CATEGORIES, ENTITY, NEGATED, U
 from pipeline.clinical.standardise import Standardiser
 from pipeline.core.errors import ConfigError
 from pipeline.evaluation.columns import STUDY_COLUMNS
-from pipeline.evaluation.rows import json_rows
+from pipeline.evaluation.rows import json_rows, no_file
 from pipeline.evaluation.synonyms import Names
 from pipeline.evaluation.tally import clean_id
 
@@ -66,7 +66,7 @@ def read_findings(path: Path, names: Names, study_column: str = "") -> dict[str,
         ConfigError: the file cannot be read, a study stands twice, or a row has neither shape.
     """
     if not path.is_file():
-        raise ConfigError(f"{path} does not exist")
+        raise no_file(path)
     standardiser = Standardiser()
     found: dict[str, StudyFindings] = {}
     for line, row in json_rows(path):

@@ -15,7 +15,7 @@ from pipeline.clinical.lexicon import load_lexicon, normalise
 from pipeline.core.errors import ConfigError
 from pipeline.evaluation.columns import STUDY_COLUMNS
 from pipeline.evaluation.resample import Interval, bootstrap, cluster_sums, interval
-from pipeline.evaluation.rows import json_rows
+from pipeline.evaluation.rows import json_rows, no_file
 from pipeline.evaluation.scores import MEASURES, precision_recall_f1
 from pipeline.evaluation.tally import clean_id
 
@@ -99,7 +99,7 @@ def read_phrases(
         ConfigError: the file cannot be read, a study stands twice, or a row has no list.
     """
     if not path.is_file():
-        raise ConfigError(f"{path} does not exist")
+        raise no_file(path)
     found: dict[str, StudyPhrases] = {}
     for line, row in json_rows(path):
         if row.get("scorable") is False:

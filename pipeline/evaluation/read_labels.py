@@ -25,7 +25,7 @@ from pipeline.evaluation.columns import (
     find_columns,
     unknown_class,
 )
-from pipeline.evaluation.rows import Sheet, is_csv, json_rows, open_sheet
+from pipeline.evaluation.rows import Sheet, is_csv, json_rows, no_file, open_sheet
 from pipeline.evaluation.table import BLANK, PRESENT, LabelTable
 from pipeline.evaluation.tally import Tally
 
@@ -51,7 +51,7 @@ def read_labels(
     """
     options = options or ColumnOptions()
     if not path.is_file():
-        raise ConfigError(f"{path} does not exist")
+        raise no_file(path)
     if is_csv(path):
         with open_sheet(path) as sheet:
             return _from_sheet(sheet, options)

@@ -26,6 +26,13 @@ class Sheet:
     rows: Iterator[tuple[int, list[str]]]
 
 
+def no_file(path: Path) -> ConfigError:
+    """The error for what is not there, or is a folder where a file is read."""
+    if path.is_dir():
+        return ConfigError(f"{path} is a folder; name a file in it")
+    return ConfigError(f"{path} does not exist")
+
+
 def is_csv(path: Path) -> bool:
     """Whether the name says that it is CSV, compressed or not."""
     return path.name.lower().endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz"))
@@ -46,6 +53,8 @@ def open_sheet(path: Path) -> Iterator[Sheet]:
         if not any(header):
             raise ConfigError(f"{path} is empty: it needs a header line")
         twice = sorted({name for name in header if header.count(name) > 1})
+        if "" in twice:
+            raise ConfigError(f"{path}: columns without a name; is the first line the header?")
         if twice:
             raise ConfigError(f"{path}: column {twice[0]!r} stands twice in the header")
 

@@ -67,6 +67,7 @@ class Tally:
         reader = self._readers.setdefault(annotator, _Reader())
         first = reader.lines.setdefault(study, line)
         if first != line:
+            self._refuse_swapped([study], [clean_id(patient)])
             twice = f"{self.columns.study} stands twice, in lines {first} and {line}"
             hint = "label each study once" if not annotator else "label each study once each"
             raise ConfigError(

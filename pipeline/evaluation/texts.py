@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.core.errors import ConfigError
 from pipeline.evaluation.columns import STUDY_COLUMNS
-from pipeline.evaluation.rows import is_csv, json_rows, open_sheet
+from pipeline.evaluation.rows import is_csv, json_rows, no_file, open_sheet
 from pipeline.evaluation.tally import clean_id
 
 _TEXTS = ("reading", "text", "report")
@@ -24,7 +24,7 @@ def read_texts(path: Path, wanted: Collection[str], study_column: str = "") -> d
         ConfigError: the file cannot be read, or has no such column.
     """
     if not path.is_file():
-        raise ConfigError(f"{path} does not exist")
+        raise no_file(path)
     texts = {}
     for row in _rows(path):
         column = study_column or next((name for name in STUDY_COLUMNS if name in row), "")

@@ -107,6 +107,7 @@ HEADER = ["study_id", "Edema", "Fracture"]
         (["study_id", "labels"], [["1", SECRET]], "unknown class"),
         (["study_id", "Edema", "edema"], [["1", 1, 0]], "are both Edema"),
         (["study_id", "Edema", "Edema"], [["1", 1, 0]], "stands twice in the header"),
+        (["1", "", ""], [["2", "", ""]], "is the first line the header?"),
         (
             ["annotator", "study_id", "Edema"],
             [["a", 1, 0], ["b", 1, 0], ["c", 1, 0]],
@@ -115,6 +116,11 @@ HEADER = ["study_id", "Edema", "Fracture"]
         (
             ["study_id", "subject_id", "Edema"],
             [["10000032", "50414267", 1], ["10000033", "50414268", 0]],
+            "are swapped",
+        ),
+        (
+            ["study_id", "subject_id", "Edema"],
+            [["10000032", "50414267", 1], ["10000032", "50414268", 0]],
             "are swapped",
         ),
     ],
@@ -127,6 +133,11 @@ def test_what_makes_no_sense_is_said(
         read_labels(path)
     assert message in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a folder; name a file in it"):
+        read_labels(tmp_path)
 
 
 def test_an_unknown_class_can_be_named_or_left_out(tmp_path: Path) -> None:

@@ -65,12 +65,13 @@ def _prediction(one: Mapping[str, Any]) -> Iterator[Block]:
         shown = [interval(one["overall"][f"{kind} {key}"]) for key, _ in MEASURES]
         rows.append([kind, "", "", *shown, ""])
     normal = one["normal"]
-    shown = [figure(normal[key]) for key, _ in MEASURES]
+    whole = normal["studies"] > 0
+    shown = [figure(normal[key] if whole else None) for key, _ in MEASURES]
     rows.append(["no class present", number(normal["in_gold"]), "", *shown, ""])
     yield Table(f"{one['name']}: scores", columns, rows)
     yield Note(
         f"Studies with every label right: {figure(one['exact'])}. Normal studies with a false "
-        f"label: {figure(normal['normal_with_label'])}."
+        f"label: {figure(normal['normal_with_label'] if whole else None)}."
     )
     kinds = ("true_positives", "false_positives", "false_negatives", "true_negatives", "excluded")
     columns = ["class", "both", "prediction alone", "gold alone", "neither", "not counted"]
