@@ -159,7 +159,7 @@ def _legend(plot: Plot, out: Layout) -> float:
 
 def _panel(out: Layout, panel: Panel, x: float, y: float, width: float, bottom: float) -> None:
     bars = [bar for bar in panel.bars if bar is not None]
-    room = _LETTER * max((len(bar.text) for bar in bars), default=0) + 6
+    room = _LETTER * max((len(bar.text) for bar in bars), default=0) + 12
     inner = max(20.0, width - room)
     top = panel.top or max((_end(bar) for bar in bars), default=0) or 1
     scale = inner / top

@@ -33,7 +33,10 @@ def about(run: Run) -> Section:
     backends = list(_backends(run))
     if backends:
         columns = ["backend", "kind", "model", "deployments", "parameters", "prices per million"]
-        blocks.append(Table("Who answered", columns, backends, left=columns[1:]))
+        said = [n for n in range(len(columns)) if any(row[n] for row in backends)]
+        columns = [columns[n] for n in said]
+        rows = [[row[n] for n in said] for row in backends]
+        blocks.append(Table("Who answered", columns, rows, left=columns[1:]))
     return Section("run", "The run", blocks)
 
 

@@ -41,7 +41,7 @@ def _mix(counts: Mapping[str, Any]) -> Iterator[Block]:
             [name for name, *_ in six],
             [
                 Panel(
-                    [Bar([(part, 0)], f"{part:.1%}", mark=known) for _, _, part, known in six],
+                    [_mix_bar(part, known) for _, _, part, known in six],
                     percent=True,
                 )
             ],
@@ -64,6 +64,10 @@ def _mix(counts: Mapping[str, Any]) -> Iterator[Block]:
         )
     columns = ["type", "rows", "share", "published", "points apart", "yes", "no"]
     yield Table("Types and closed answers", columns, rows)
+
+
+def _mix_bar(part: float, known: float | None) -> Bar:
+    return Bar([(part, 0)], f"{part:.1%} (published {known:.1%})", mark=known)
 
 
 def _closed(counts: Mapping[str, Any]) -> Iterator[Block]:
