@@ -2,6 +2,9 @@
 """Make the sample reports in this folder: the same files every time.
 
     python data/make_sample.py --out data
+    python data/make_sample.py --out more --patients 5000 --seed 1
+
+The second form makes as many patients as are wanted, with their own seed, to train on.
 
 Everything is synthetic: sentences written for this project, put together by a seeded generator. No
 text, number or date of any patient or data set is in it, and the images are drawings. Layout and
@@ -26,6 +29,9 @@ from generator.phantom import phantom
 from generator.states import Body, Finding, describe
 
 SEED = 20261122
+PATIENTS = sum(share for _, share in COURSES)
+"""Patients of the sample in this folder, which also has its odd studies."""
+
 FIRST_SUBJECT = 10000001
 FIRST_STUDY = 50000001
 LABELS = [
@@ -88,32 +94,43 @@ class Study:
     note: bytes
 
 
-def patients() -> list[Course]:
-    """A course for each patient, in mixed order."""
-    courses = [course for course, count in COURSES for _ in range(count)]
-    random.Random(SEED).shuffle(courses)
-    return courses
+def patients(count: int, seed: int) -> list[Course]:
+    """A course for each patient, in mixed order; frequent courses are frequent in any number."""
+    rng = random.Random(seed)
+    courses: list[Course] = []
+    while len(courses) < count:
+        once = [course for course, share in COURSES for _ in range(share)]
+        rng.shuffle(once)
+        courses += once
+    return courses[:count]
 
 
-def studies() -> Iterator[Study]:
-    """All studies, patient by patient."""
+def split_of(index: int, count: int, rng: random.Random) -> str:
+    """The part of a patient: chosen by hand in the sample, drawn 8:1:1 in other numbers."""
+    if count == PATIENTS:
+        parts = {7: "validate", 23: "validate", 11: "test", 31: "test", 47: "test"}
+        return parts.get(index, "train")
+    return rng.choices(("train", "validate", "test"), (8, 1, 1))[0]
+
+
+def studies(count: int, seed: int) -> Iterator[Study]:
+    """All studies of ``count`` patients, patient by patient."""
     number = special = 0
-    for index, course in enumerate(patients()):
-        rng = random.Random(f"{SEED}/{index}")
-        split = {7: "validate", 23: "validate", 11: "test", 31: "test", 47: "test"}.get(
-            index, "train"
-        )
+    for index, course in enumerate(patients(count, seed)):
+        rng = random.Random(f"{seed}/{index}")
+        split = split_of(index, count, random.Random(f"{seed}/split/{index}"))
         day = date(2140 + rng.randrange(60), rng.randrange(1, 13), rng.randrange(1, 29))
         before: tuple[Finding, ...] | None = None
         for step in course(rng):
             day += timedelta(days=step.days)
             body = describe(step.findings, before, rng)
-            images = views(step, number, rng)
+            images = views(step, count == PATIENTS and number in LATERAL_STUDIES, rng)
             layout: Layout = full
             if number % 2:
                 layout = SPECIAL[special % len(SPECIAL)]
                 special += 1
-            layout = {EMPTY_STUDY: no_text, CUT_STUDY: cut_short}.get(number, layout)
+            if count == PATIENTS:
+                layout = {EMPTY_STUDY: no_text, CUT_STUDY: cut_short}.get(number, layout)
             note = layout(lay_out(step, body, before is None, images, rng), rng)
             yield Study(
                 FIRST_SUBJECT + index,
@@ -129,9 +146,9 @@ def studies() -> Iterator[Study]:
             number += 1
 
 
-def views(step: Step, number: int, rng: random.Random) -> tuple[tuple[str, str], ...]:
+def views(step: Step, lateral: bool, rng: random.Random) -> tuple[tuple[str, str], ...]:
     """Image ids and ViewPosition: one bedside image, or frontal and lateral in either order."""
-    if number in LATERAL_STUDIES:
+    if lateral:
         positions = ["LATERAL"]
     elif step.portable:
         positions = ["AP", "AP"] if rng.random() < 0.1 else ["AP"]
@@ -184,10 +201,10 @@ def lay_out(
     )
 
 
-def metadata_rows(made: Iterable[Study]) -> Iterator[list[object]]:
+def metadata_rows(made: Iterable[Study], seed: int) -> Iterator[list[object]]:
     """Rows of the image table."""
     for study in made:
-        rng = random.Random(f"{SEED}/image/{study.study}")
+        rng = random.Random(f"{seed}/image/{study.study}")
         time = f"{rng.randrange(24):02d}{rng.randrange(60):02d}{rng.randrange(60):02d}.125"
         what = "CHEST (PORTABLE AP)" if study.step.portable else "CHEST (PA AND LAT)"
         for dicom, position in study.images:
@@ -210,11 +227,11 @@ def packed(header: list[str], rows: Iterable[Iterable[object]]) -> bytes:
     return data.getvalue()
 
 
-def files() -> dict[str, bytes]:
+def files(count: int, seed: int) -> dict[str, bytes]:
     """Relative name -> content of everything that is generated."""
-    made = list(studies())
+    made = list(studies(count, seed))
     written = {f"files/p{str(x.subject)[:2]}/p{x.subject}/s{x.study}.txt": x.note for x in made}
-    written["mimic-cxr-2.0.0-metadata.csv.gz"] = packed(METADATA, metadata_rows(made))
+    written["mimic-cxr-2.0.0-metadata.csv.gz"] = packed(METADATA, metadata_rows(made, seed))
     written["mimic-cxr-2.0.0-split.csv.gz"] = packed(
         ["dicom_id", "study_id", "subject_id", "split"],
         ([dicom, x.study, x.subject, x.split] for x in made for dicom, _ in x.images),
@@ -241,8 +258,11 @@ def main() -> None:
     """Write the files."""
     parser = argparse.ArgumentParser(description="Make the synthetic sample reports.")
     parser.add_argument("--out", type=Path, required=True, help="folder to write into")
-    out = parser.parse_args().out
-    written = files()
+    parser.add_argument("--patients", type=int, default=PATIENTS, help="how many patients")
+    parser.add_argument("--seed", type=int, default=SEED, help="seed of everything drawn")
+    options = parser.parse_args()
+    out = options.out
+    written = files(options.patients, options.seed)
     for name, data in written.items():
         path = out / name
         path.parent.mkdir(parents=True, exist_ok=True)

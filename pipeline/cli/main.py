@@ -17,6 +17,7 @@ from pipeline.cli import (
     evaluate,
     explain,
     export,
+    finetune,
     libs,
     plan,
     report,
@@ -65,6 +66,7 @@ app.command("export")(export.export)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("sample")(sample.sample)
 app.add_typer(libs.app, name="libs")
+app.command("finetune")(finetune.finetune)
 app.command("explain")(explain.explain)
 app.command("chat")(chat.chat)
 app.command("check")(check.check)

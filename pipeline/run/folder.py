@@ -109,8 +109,11 @@ class RunFolder:
             path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, option: str = "--run-dir") -> Iterator[None]:
         """Hold the run's lock; the system releases it when the process ends, however it ends.
+
+        Args:
+            option: the option of the command line that names the folder.
 
         Raises:
             RunLocked: another process holds it.
@@ -120,7 +123,7 @@ class RunFolder:
             lock.acquire(timeout=0)
         except filelock.Timeout:
             raise RunLocked(
-                f"another process works on {self.root}; wait for it or choose another --run-dir"
+                f"another process works on {self.root}; wait for it or choose another {option}"
             ) from None
         try:
             yield
@@ -137,8 +140,11 @@ class RunFolder:
         except RunLocked:
             return True
 
-    def guard(self) -> None:
+    def guard(self, option: str = "--run-dir") -> None:
         """Check that a folder for credentialed data cannot be read or published by accident.
+
+        Args:
+            option: the option of the command line that names the folder.
 
         Raises:
             GovernanceError: others may read it, or git would pick it up.
@@ -151,7 +157,7 @@ class RunFolder:
         if git_would_track(self.root):
             raise GovernanceError(
                 f"{self.root} lies in a git work tree that does not ignore it and would hold "
-                "credentialed text; choose a --run-dir outside or add it to .gitignore"
+                f"credentialed text; choose a {option} outside or add it to .gitignore"
             )
 
 
