@@ -19,6 +19,7 @@ from pipeline.cli import (
     export,
     finetune,
     libs,
+    merge,
     plan,
     report,
     retry,
@@ -67,6 +68,7 @@ app.add_typer(evaluate.app, name="evaluate")
 app.command("sample")(sample.sample)
 app.add_typer(libs.app, name="libs")
 app.command("finetune")(finetune.finetune)
+app.command("merge")(merge.merge)
 app.command("explain")(explain.explain)
 app.command("chat")(chat.chat)
 app.command("check")(check.check)

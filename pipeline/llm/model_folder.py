@@ -32,7 +32,9 @@ Training moves nearly every number of the tensors it trains, so no trained tenso
 """
 _LONGEST_HEADER = 100 << 20
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
-_DEAF = frozenset({"README.md", "training_args.bin", "trainer_state.json", "trainer_log.jsonl"})
+_DEAF = frozenset(
+    {"README.md", "train.json", "training_args.bin", "trainer_state.json", "trainer_log.jsonl"}
+)
 """Files of a folder that no answer depends on."""
 _READ = frozenset({".json", ".jinja", ".model", ".txt", ".safetensors"})
 
@@ -139,6 +141,19 @@ def read_model_folder(path: Path) -> ModelFolder:
         "vision_config" in config or "ForConditionalGeneration" in str(architectures[0]),
         config,
     )
+
+
+def weight_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Name of each weight of a model folder -> its shape.
+
+    Raises:
+        ConfigError: a safetensors file that cannot be read or is cut off.
+    """
+    return {
+        name: tuple(info["shape"])
+        for file in sorted(path.glob("*.safetensors"))
+        for name, info in _tensors(file)
+    }
 
 
 def model_path(config: LocalModelConfig) -> Path | None:

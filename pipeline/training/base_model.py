@@ -1,9 +1,8 @@
-"""What can be known of a model folder before it is loaded: shapes, size, hash, data class."""
+"""The base model of a training: its folder, its size, its hash, the class of what it has seen."""
 
 from __future__ import annotations
 
 import math
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,13 @@ import orjson
 
 from pipeline.core.errors import ConfigError
 from pipeline.core.hashing import fingerprint, sha256_file
+from pipeline.llm.model_folder import ModelFolder, read_model_folder, weight_shapes
 
 MANIFEST = "train.json"
 """What ``finetune`` and ``merge`` write into every folder they make."""
 
 _HASHED = (".safetensors", ".json", ".model", ".jinja", ".txt")
 _FETCHED = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.txt")
-_MAX_HEADER = 100 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +25,21 @@ class BaseModel:
     """A folder with a causal language model.
 
     Attributes:
-        path: the folder.
-        config: its ``config.json``.
+        folder: what is in it.
         shapes: name of each weight -> shape.
         sha256: hash over names and content of weights, configuration and tokenizer.
         manifest: what ``finetune`` or ``merge`` recorded there, {} for a model from elsewhere.
     """
 
-    path: Path
-    config: dict[str, Any]
+    folder: ModelFolder
     shapes: dict[str, tuple[int, ...]]
     sha256: str
     manifest: dict[str, Any]
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.folder.path
 
     @property
     def parameters(self) -> int:
@@ -51,17 +53,12 @@ class BaseModel:
 
     def size(self, *names: str) -> int:
         """A number of the configuration under one of its usual names; 0 where it is not said."""
-        text = self.config.get("text_config") or {}
+        text = self.folder.config.get("text_config") or {}
         for name in names:
-            value = self.config.get(name, text.get(name))
+            value = self.folder.config.get(name, text.get(name))
             if isinstance(value, int):
                 return value
         return 0
-
-    @property
-    def positions(self) -> int:
-        """Most tokens the model can read; 0 where the configuration does not say."""
-        return self.size("max_position_embeddings", "n_positions", "seq_length", "n_ctx")
 
 
 def find_model(name: str, *, allow_download: bool = False) -> Path:
@@ -71,10 +68,8 @@ def find_model(name: str, *, allow_download: bool = False) -> Path:
         ConfigError: no such folder, or a hub id that may not be, or could not be, fetched.
     """
     path = Path(name).expanduser()
-    if path.is_dir():
-        return path
     if path.exists():
-        raise ConfigError(f"{name} is a file; --model takes the folder of a model")
+        return path.absolute()
     if not allow_download:
         raise ConfigError(
             f"no folder {name}; if this is the id of a model on a hub, fetch it yourself or allow "
@@ -94,59 +89,31 @@ def read_model(path: Path) -> BaseModel:
     Raises:
         ConfigError: no model, an adapter, pickled weights, or a quantised model.
     """
-    if not path.is_dir():
-        raise ConfigError(f"{path} is no folder of a model")
-    if not (path / "config.json").is_file():
-        if (path / "adapter_config.json").is_file():
-            raise ConfigError(f"{path} is an adapter, no model; merge it first: cxr-pipeline merge")
-        raise ConfigError(f"{path} is no model: it has no config.json")
-    config = _json(path / "config.json")
-    if config.get("quantization_config"):
+    if (path / "adapter_config.json").is_file() and not (path / "config.json").is_file():
+        raise ConfigError(f"{path} is an adapter, no model; merge it first: cxr-pipeline merge")
+    folder = read_model_folder(path)
+    if folder.quantised:
         raise ConfigError(f"{path} is quantised; training and merging need the unquantised model")
-    weights = sorted(path.glob("*.safetensors"))
-    if not weights:
-        pickled = any(path.glob("*.bin")) or any(path.glob("*.pt"))
-        what = "only pickled weights" if pickled else "no weights"
-        raise ConfigError(f"{path} has {what}; a model in safetensors is needed")
-    shapes: dict[str, tuple[int, ...]] = {}
-    for file in weights:
-        shapes.update(_shapes(file))
-    manifest = path / MANIFEST
-    return BaseModel(
-        path,
-        config,
-        shapes,
-        folder_hash(path),
-        _json(manifest) if manifest.is_file() else {},
-    )
+    return BaseModel(folder, weight_shapes(path), folder_hash(path), read_manifest(path) or {})
+
+
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """The manifest of a folder that ``finetune`` or ``merge`` made, None where there is none.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    file = path / MANIFEST
+    try:
+        value = orjson.loads(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read ({type(error).__name__})") from None
+    return value if isinstance(value, dict) else None
 
 
 def folder_hash(path: Path) -> str:
-    """Hash over what a model is made of; not over manifests, logs and plots."""
+    """Hash over what a model or adapter is made of; not over manifests, logs and plots."""
     files = (file for file in sorted(path.iterdir()) if file.suffix in _HASHED)
     return fingerprint({file.name: sha256_file(file) for file in files if file.name != MANIFEST})
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        value = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({type(error).__name__})") from None
-    if not isinstance(value, dict):
-        raise ConfigError(f"{path} is no JSON object")
-    return value
-
-
-def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shapes in the header of a safetensors file: 8 bytes of length, then JSON."""
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > _MAX_HEADER:
-                raise ValueError
-            header = orjson.loads(file.read(length))
-        return {
-            name: tuple(about["shape"]) for name, about in header.items() if name != "__metadata__"
-        }
-    except (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError):
-        raise ConfigError(f"{path} is no whole safetensors file") from None

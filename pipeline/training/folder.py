@@ -22,10 +22,11 @@ from typing import Any
 
 import orjson
 
-from pipeline.core.atomic import make_private_dir, write_json
+from pipeline.core.atomic import make_private_dir, write_bytes, write_json
 from pipeline.core.errors import ConfigError, ResumeMismatch
+from pipeline.core.jsonl import dump_line, iter_objects
 from pipeline.run.folder import RunFolder
-from pipeline.training.base_model import MANIFEST
+from pipeline.training.base_model import MANIFEST, read_manifest
 
 DONE, RUNNING = "done", "running"
 
@@ -63,15 +64,7 @@ class TrainFolder:
 
     def read(self) -> dict[str, Any] | None:
         """The manifest; None where no training was started here."""
-        try:
-            value = orjson.loads((self.root / MANIFEST).read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, orjson.JSONDecodeError) as error:
-            raise ConfigError(
-                f"{self.root / MANIFEST} cannot be read ({type(error).__name__})"
-            ) from None
-        return value if isinstance(value, dict) else None
+        return read_manifest(self.root)
 
     def write(self, manifest: Mapping[str, Any]) -> None:
         """Replace the manifest."""
@@ -151,16 +144,11 @@ class TrainFolder:
         if not self.log.exists():
             return
         kept = [line for line in read_log(self.log) if line["step"] <= step]
-        from pipeline.core.atomic import write_bytes
-        from pipeline.core.jsonl import dump_line
-
         write_bytes(self.log, b"".join(map(dump_line, kept)))
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
     """The lines of a loss log; a torn last line is dropped."""
-    from pipeline.core.jsonl import iter_objects
-
     return list(iter_objects(path))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.core.errors import ConfigError
 from pipeline.training.dialogues import Dialogue
 
-PLAIN = (
+ALPACA = (
     "{{ bos_token }}{% for message in messages %}"
     "{% if message['role'] == 'system' %}{{ message['content'] + '\\n\\n' }}"
     "{% elif message['role'] == 'user' %}"
@@ -37,7 +37,7 @@ HUMAN_ASSISTANT = (
 )
 """DeepSpeed-Chat's, which LLMLF was trained with."""
 
-TEMPLATES = {"plain": PLAIN, "chatml": CHATML, "human-assistant": HUMAN_ASSISTANT}
+TEMPLATES = {"alpaca": ALPACA, "chatml": CHATML, "human-assistant": HUMAN_ASSISTANT}
 
 
 def set_template(tokenizer: Any, wanted: str) -> str:
@@ -51,7 +51,7 @@ def set_template(tokenizer: Any, wanted: str) -> str:
     if wanted == "auto":
         if tokenizer.chat_template:
             return "own"
-        wanted = "plain"
+        wanted = "alpaca"
     if wanted in TEMPLATES:
         text = TEMPLATES[wanted]
         if tokenizer.bos_token is None:
@@ -59,7 +59,7 @@ def set_template(tokenizer: Any, wanted: str) -> str:
         if wanted == "chatml" and "<|im_end|>" not in tokenizer.get_vocab():
             raise ConfigError(
                 "template chatml needs the tokens <|im_start|> and <|im_end|>, which the tokenizer "
-                "lacks; take template=plain"
+                "lacks; take template=alpaca"
             )
         tokenizer.chat_template = text
         return wanted
@@ -95,7 +95,7 @@ class Renderer:
         if not whole.startswith(prompt):
             raise ConfigError(
                 "the chat template writes the question differently when the answer follows; give "
-                "one that does not (--set template=plain or a Jinja file)"
+                "one that does not (--set template=alpaca or a Jinja file)"
             )
         return prompt, whole
 

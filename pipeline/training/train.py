@@ -17,6 +17,7 @@ from pipeline.core.hashing import fingerprint, sha256_file
 from pipeline.run.exporting import notice
 from pipeline.training import libraries
 from pipeline.training.base_model import BaseModel, find_model, read_model
+from pipeline.training.cards import write_card
 from pipeline.training.config import TrainConfig
 from pipeline.training.data import StatedClass, TrainingSet, open_set
 from pipeline.training.folder import DONE, RUNNING, TrainFolder, read_log
@@ -113,10 +114,11 @@ class _Training:
             self.say(f"{self.folder.root} is done: {known['steps']:,} steps")
             return known
         self._say_set(base)
-        if base.positions and self.config.max_length > base.positions:
+        context = base.folder.context
+        if context and self.config.max_length > context:
             raise ConfigError(
-                f"max_length {self.config.max_length:,} is more than the {base.positions:,} tokens "
-                f"that the model can read; --set max_length={base.positions}"
+                f"max_length {self.config.max_length:,} is more than the {context:,} tokens that "
+                f"the model can read; --set max_length={context}"
             )
         tokenizer, template = self._tokenizer(base)
         counts = self._tokens(tokenizer)
@@ -132,7 +134,7 @@ class _Training:
             "base": {
                 "path": str(base.path),
                 "sha256": base.sha256,
-                "architecture": (base.config.get("architectures") or [""])[0],
+                "architecture": base.folder.architecture,
                 "parameters": base.parameters,
                 "from_scratch": self.job.model is None,
             },
@@ -155,8 +157,7 @@ class _Training:
 
     def _base(self) -> BaseModel:
         if self.job.model is not None:
-            path = find_model(self.job.model, allow_download=self.job.allow_download)
-            return read_model(path.absolute())
+            return read_model(find_model(self.job.model, allow_download=self.job.allow_download))
         if not (self.folder.base / "config.json").is_file() and _first():
             from pipeline.training.scratch import make_scratch
 
@@ -362,23 +363,6 @@ class _Training:
         self.folder.write(manifest)
         self.folder.tidy()
         return manifest
-
-
-def write_card(folder: Path, manifest: dict[str, Any]) -> None:
-    """A README for whoever finds the folder: what it is, and how it may be passed on."""
-    from pipeline.core.atomic import write_bytes
-
-    base, data = manifest["base"], manifest["data"]
-    text = (
-        f"# {manifest['kind'].capitalize()} fine-tuned on {data['name']}\n\n"
-        f"{manifest['notice']}\n\n"
-        f"- data class: {manifest['data_class']}\n"
-        f"- base: {Path(base['path']).name}, {base['parameters']:,} weights, "
-        f"sha256 {base['sha256'][:16]}\n"
-        f"- made by cxr-pipeline {manifest['versions']['cxr-pipeline']}; every figure is in "
-        "train.json\n\nNot a medical device; nothing it says is fit for care of a patient.\n"
-    )
-    write_bytes(folder / "README.md", text.encode())
 
 
 @contextmanager

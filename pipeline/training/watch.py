@@ -83,6 +83,11 @@ def make_watcher(log: Path, say: Callable[[str], None], stop: StopSignal, *, wri
                 control.should_save = True
                 control.should_training_stop = True
 
+        def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if stop.asked:
+                # The trainer takes a stop for the end of an epoch; what was asked for is the end.
+                control.should_evaluate = control.should_save = False
+
         def on_log(
             self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any
         ) -> None:
