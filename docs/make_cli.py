@@ -21,6 +21,8 @@ COMMANDS = (
     "evaluate keyinfo",
     "evaluate phrases",
     "evaluate answers",
+    "finetune",
+    "merge",
     "sample",
     "libs build",
     "explain",
