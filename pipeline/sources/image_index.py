@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -30,6 +32,7 @@ _MOST_PLACES: Final = 16
 """An id that lies in more places than this is no id."""
 
 _TRIED_ENTRIES: Final = 20_000
+_WIDE, _THREADS = 64, 4
 
 Place: TypeAlias = tuple[str, str]
 """Folder relative to the root ("" for the root itself) and file name."""
@@ -167,28 +170,50 @@ def _joined(place: Place) -> str:
 
 
 def _walked(root: str) -> Iterator[Place]:
-    """Image files below ``root``; links to folders are followed, each folder once."""
-    waiting, linked = [""], {os.path.realpath(root)}
-    while waiting:
-        folder = waiting.pop()
-        try:
-            with os.scandir(f"{root}/{folder}" if folder else root) as entries:
-                for entry in entries:
-                    name = entry.name
-                    if name.startswith("."):
+    """Image files below ``root``; links to folders are followed, each folder once.
+
+    A few folders wide, the rest is left to threads: most of the time is the system's.
+    """
+    linked = {os.path.realpath(root): ""}
+    waiting = deque([""])
+    while waiting and len(waiting) < _WIDE:
+        yield from _entries(root, waiting.popleft(), waiting, linked)
+
+    def below(start: str) -> list[Place]:
+        found: list[Place] = []
+        inner = deque([start])
+        while inner:
+            found += _entries(root, inner.pop(), inner, linked)
+        return found
+
+    with ThreadPoolExecutor(_THREADS) as threads:
+        for found in threads.map(below, waiting):
+            yield from found
+
+
+def _entries(
+    root: str, folder: str, waiting: deque[str], linked: dict[str, str]
+) -> Iterator[Place]:
+    """Image files in one folder; the folders in it are put into ``waiting``."""
+    try:
+        with os.scandir(f"{root}/{folder}" if folder else root) as entries:
+            for entry in entries:
+                name = entry.name
+                if name.startswith("."):
+                    continue
+                if name.lower().endswith(_ENDINGS):
+                    yield folder, name
+                elif entry.is_dir():
+                    below = f"{folder}/{name}" if folder else name
+                    # setdefault is one step, so that of two threads one follows a link.
+                    if entry.is_symlink() and below != linked.setdefault(
+                        os.path.realpath(entry.path), below
+                    ):
                         continue
-                    if name.lower().endswith(_ENDINGS):
-                        yield folder, name
-                    elif entry.is_dir():
-                        if entry.is_symlink():
-                            target = os.path.realpath(entry.path)
-                            if target in linked:
-                                continue
-                            linked.add(target)
-                        waiting.append(f"{folder}/{name}" if folder else name)
-        except OSError as error:
-            where = f"{root}/{folder}" if folder else root
-            raise ConfigError(f"{where} cannot be read: {error.strerror}") from None
+                    waiting.append(below)
+    except OSError as error:
+        where = f"{root}/{folder}" if folder else root
+        raise ConfigError(f"{where} cannot be read: {error.strerror}") from None
 
 
 def _listed(path: Path) -> Iterator[Place]:

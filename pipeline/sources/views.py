@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, Literal
 
 View = Literal["pa", "ap", "frontal", "lateral", "other", "unknown"]
@@ -16,13 +17,18 @@ _RULES: Final[tuple[tuple[View, re.Pattern[str]], ...]] = (
 )
 
 
-def view_class(view: object) -> View:
+def view_class(view: str | None) -> View:
     """Class of a view as DICOM, MIMIC-CXR, Open-i, PadChest or CheXpert Plus write it.
 
     ``frontal`` is a frontal view of which nobody says whether it is PA or AP, ``unknown`` is no
     view at all.
     """
-    text = str(view or "").strip().lower()
+    return _class_of(view) if view else "unknown"
+
+
+@lru_cache(maxsize=1024)
+def _class_of(view: str) -> View:
+    text = view.strip().lower()
     if not text:
         return "unknown"
     return next((name for name, pattern in _RULES if pattern.search(text)), "other")

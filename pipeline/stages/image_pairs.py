@@ -99,6 +99,7 @@ class ImagePairs(SetStage[ImagePairParams]):
     def __init__(self, params: ImagePairParams) -> None:
         super().__init__(params)
         self._index: ImageIndex | None = None
+        self._order = {view: place for place, view in enumerate(params.views)}
 
     def process(self, rows: Rows) -> Iterator[Result]:
         """Pair all records.
@@ -135,35 +136,28 @@ class ImagePairs(SetStage[ImagePairParams]):
         images = row.get("images") or []
         if not images:
             return Reject("no_image", "the record names no image", failed=False)
-        views = self.params.views
-        wanted = [image for image in images if view_class(image.get("view")) in views]
-        if not wanted:
-            found = sorted({view_class(image.get("view")) for image in images})
-            self._see(row, images, index)
-            return Reject("no_wanted_view", ", ".join(found), failed=False)
-        wanted.sort(key=lambda image: views.index(view_class(image.get("view"))))
         study = str(row.get("study_id") or row["id"])
         pairs: list[_Pair] = []
-        for image in wanted:
-            try:
-                path = index.find(image, study)
-            except DataError as error:
-                return Reject(error.reason, error.detail)
-            pairs.append((image, path))
-        self._see(row, images, index)
-        if not any(path for _, path in pairs):
-            names = ", ".join(_name(image) for image, _ in pairs[:3])
-            return Reject("missing_image", f"{len(pairs)} missing: {names}")
-        return row, pairs
-
-    def _see(self, row: Record, images: list[dict[str, Any]], index: ImageIndex) -> None:
-        """Images of views that are not wanted do belong to a report."""
+        others: list[View] = []
         for image in images:
-            if view_class(image.get("view")) not in self.params.views:
-                try:
-                    index.find(image, str(row.get("study_id") or row["id"]))
-                except DataError:
-                    continue
+            view = _view(image)
+            try:
+                path = index.find(image, study)  # of any view: the image does belong to a record
+            except DataError as error:
+                if view in self._order:
+                    return Reject(error.reason, error.detail)
+                path = None
+            if view in self._order:
+                pairs.append((image, view, path))
+            else:
+                others.append(view)
+        if not pairs:
+            return Reject("no_wanted_view", ", ".join(sorted(set(others))), failed=False)
+        if not any(path for _, _, path in pairs):
+            names = ", ".join(_name(image) for image, _, _ in pairs[:3])
+            return Reject("missing_image", f"{len(pairs)} missing: {names}")
+        pairs.sort(key=lambda pair: self._order[pair[1]])
+        return row, pairs
 
     def _answer(
         self, chosen: _Chosen | Reject, check: Callable[[str], DataError | None] = lambda _: None
@@ -171,13 +165,13 @@ class ImagePairs(SetStage[ImagePairParams]):
         if isinstance(chosen, Reject):
             return chosen
         row, pairs = chosen
-        good: list[tuple[dict[str, Any], str]] = []
+        good: list[tuple[dict[str, Any], View, str]] = []
         bad: list[dict[str, str]] = []
         first: Reject | None = None
-        for image, path in pairs:
+        for image, view, path in pairs:
             problem = check(path) if path else DataError("missing_image", _name(image))
             if path and problem is None:
-                good.append((image, path))
+                good.append((image, view, path))
                 if self.params.images == "one":
                     break
             elif problem is not None:
@@ -188,17 +182,17 @@ class ImagePairs(SetStage[ImagePairParams]):
             return first or Reject("missing_image")
         common = {**row, **({"bad_images": bad} if bad else {})}
         if self.params.images == "all":
-            paths = [path for _, path in good]
-            return [{**common, "image_paths": paths, "image_views": [_view(i) for i, _ in good]}]
+            views, paths = [view for _, view, _ in good], [path for _, _, path in good]
+            return [{**common, "image_paths": paths, "image_views": views}]
         return [
             {
                 **common,
                 "dicom_id": image.get("dicom_id"),
                 "view": image.get("view"),
                 "image_paths": [path],
-                "image_views": [_view(image)],
+                "image_views": [view],
             }
-            for image, path in good
+            for image, view, path in good
         ]
 
     def _problem(self, path: str) -> DataError | None:
@@ -215,7 +209,7 @@ class ImagePairs(SetStage[ImagePairParams]):
         return None
 
 
-_Pair = tuple[dict[str, Any], str | None]
+_Pair = tuple[dict[str, Any], View, str | None]
 _Chosen = tuple[Record, list[_Pair]]
 
 
@@ -224,4 +218,5 @@ def _name(image: dict[str, Any]) -> str:
 
 
 def _view(image: dict[str, Any]) -> View:
-    return view_class(image.get("view"))
+    view = image.get("view")
+    return view_class(view if isinstance(view, str) else None)
