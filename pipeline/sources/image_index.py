@@ -39,7 +39,7 @@ Place: TypeAlias = tuple[str, str]
 
 
 class ImageIndex:
-    """The image files below ``root``; about 200 bytes of memory for each.
+    """The image files below ``root``; about 400 bytes of memory for each.
 
     Args:
         root: folder that relative names refer to.
