@@ -7,15 +7,16 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
 from pipeline.core.errors import ConfigError, GovernanceError
 from pipeline.llm.backends.base import Attempt, Backend
-from pipeline.llm.config import BackendConfig, Deployment
+from pipeline.llm.config import BackendConfig, Deployment, DeploymentConfig
 from pipeline.llm.engine import Gate, complete
 from pipeline.llm.open import open_backends
+from pipeline.llm.servers import recognise
 from pipeline.llm.types import Message, Outcome, Request
 
 _SCHEMA = {
@@ -46,6 +47,8 @@ class CheckResult:
         reports_usage: whether it counts tokens; money and budgets depend on it.
         rpm: requests per minute it reports.
         tpm: tokens per minute it reports.
+        server: the kind of model server, where it is on this machine and known.
+        advice: what that server needs and the recipe says otherwise.
     """
 
     deployment: str
@@ -57,6 +60,8 @@ class CheckResult:
     reports_usage: bool = False
     rpm: float | None = None
     tpm: float | None = None
+    server: str = ""
+    advice: tuple[str, ...] = ()
 
 
 async def check_backend(
@@ -76,7 +81,13 @@ async def _check(
         gate(deployment.target)
         async with AsyncExitStack() as stack:
             (backend,) = await open_backends(one, stack, environ)
-            return await _ask(config, backend)
+            server = None
+            if isinstance(deployment, DeploymentConfig):
+                server = await recognise(deployment)
+            result = await _ask(config, backend)
+            if server is None or not isinstance(deployment, DeploymentConfig):
+                return result
+            return replace(result, server=server.name, advice=tuple(server.advice(deployment)))
     except (ConfigError, GovernanceError) as error:
         return CheckResult(deployment.label, works=False, problem=str(error))
 

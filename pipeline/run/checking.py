@@ -18,12 +18,13 @@ from pipeline.core.errors import DataError, PipelineError
 from pipeline.core.resources import resource_root
 from pipeline.llm.check import CheckResult, check_backend
 from pipeline.llm.governance import open_gate
+from pipeline.llm.local_check import examine
 from pipeline.run.data_class import data_class_of
 from pipeline.run.pool import available_cores
 from pipeline.run.recipe import Recipe, load_recipe
 from pipeline.sources import Source, open_source
 
-EXTRAS = {"azure": "azure.identity", "parquet": "pyarrow"}
+EXTRAS = {"azure": "azure.identity", "local": "torch", "parquet": "pyarrow"}
 LOW_SPACE = 5 << 30
 TRIED_REPORTS = 20
 
@@ -118,8 +119,17 @@ def _check_backends(recipe: Recipe, source: Source) -> Iterator[Finding]:
             ):
                 level = "bad" if line.startswith("refused") else "ok"
                 yield Finding(level, f"governance {deployment.label}", line)
+        able = True
+        for model in backend.local_models:
+            for level, line in examine(model):
+                able = able and level != "bad"
+                yield Finding(level, model.label, line)
+        if not able:
+            continue  # loading it would only say the same again
         for result in asyncio.run(check_backend(backend, gate.check)):
             yield Finding("ok" if result.works else "bad", result.deployment, _say_result(result))
+            for line in result.advice:
+                yield Finding("note", result.deployment, line)
 
 
 def _say_result(result: CheckResult) -> str:
@@ -132,7 +142,7 @@ def _say_result(result: CheckResult) -> str:
         if number is not None
     ]
     parts = [
-        f"answers as {result.model or 'unnamed model'} in {result.seconds:.1f} s",
+        f"{result.server} answers as {result.model or 'unnamed model'} in {result.seconds:.1f} s",
         "follows a JSON schema" if result.structured else "did not follow the JSON schema",
         "counts tokens" if result.reports_usage else "counts no tokens: budgets use estimates",
         ", ".join(limits) if limits else "names no limits",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import os
 import socket
 import subprocess
@@ -19,11 +20,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline.llm.check import check_backend
 from pipeline.llm.config import BackendConfig, parse_backend
 from pipeline.llm.open import open_engine
 from pipeline.llm.types import Message, Outcome, Request
+from tests.support.cli import run_cli
+from tests.support.reports import column_options, write_table
 from tests.support.tiny_models import make_model
 
 pytestmark = pytest.mark.heavy
@@ -52,7 +56,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendConfig]
     if missing:
         pytest.skip(f"transformers serve needs {', '.join(missing)}")
     folder = tmp_path_factory.mktemp("model")
-    make_model(folder)
+    make_model(folder, context=4096)
     home = tmp_path_factory.mktemp("home")
     (home / "hub").mkdir()
     with socket.socket() as free:
@@ -79,6 +83,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendConfig]
                     "url": url,
                     "deployment": str(folder),
                     "concurrency": 4,
+                    "timeout_s": 300,
                     "structured": "none",
                     "params": {"temperature": 0, "max_tokens": 8},
                 }
@@ -104,7 +109,46 @@ async def test_every_request_gets_its_answer(backend: BackendConfig, tmp_path: P
     assert [one.text for one in again] == [one.text for one in replies]
 
 
-async def test_check_says_that_it_works(backend: BackendConfig) -> None:
+async def test_check_says_that_it_works_and_what_it_is(backend: BackendConfig) -> None:
     (result,) = await check_backend(backend, lambda _: None)
     assert result.works
     assert result.reports_usage
+    assert result.server == "transformers serve"
+    assert not any("does not take" in line for line in result.advice)
+
+
+def test_a_stage_runs_through_it(backend: BackendConfig, tmp_path: Path) -> None:
+    deployment = backend.services[0]
+    recipe = {
+        "name": "served-labels",
+        "backend": "served",
+        "backends": {
+            "served": {
+                "kind": "openai",
+                "model": "tiny",
+                "url": deployment.url,
+                "deployment": deployment.deployment,
+                "structured": "none",
+                "concurrency": 4,
+                "timeout_s": 300,
+            }
+        },
+        "stages": {
+            "ingest": None,
+            "sections": None,
+            "labels": {"examples": 0, "max_tokens": 8, "attempts": 1},
+        },
+    }
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe, sort_keys=False))
+    table = write_table(tmp_path / "reports.csv", 8)
+    words = ["run", path, "--input", table, *column_options(), "--run-dir", tmp_path / "run"]
+    first = run_cli(*words)
+    assert first.returncode == 1, first.stderr  # a random model writes no labels: rejects
+    manifest = json.loads((tmp_path / "run/stages/labels/manifest.json").read_text())
+    counts = manifest["counts"]
+    assert counts["in"] == counts["records"] + counts["rejected"] > 0
+    assert manifest["usage"]["requests"] == counts["in"]
+    assert manifest["usage"]["completion_tokens"] > 0
+    rejects = (tmp_path / "run/stages/labels/rejects.jsonl").read_text().splitlines()
+    assert {json.loads(line)["reason"] for line in rejects} <= {"truncated", "length", "malformed"}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import ConfigError
+from pipeline.llm.backends.transformers_cache import unsupported
 from pipeline.llm.local_config import LocalModelConfig
 from pipeline.llm.model_folder import (
     DTYPE_BYTES,
@@ -30,10 +31,10 @@ Note = Callable[[str], None]
 
 HEADROOM = 1.1
 """Loading needs so much more than the weights: buffers, and what the libraries take themselves."""
-CACHE_SHARE = 0.6
+CACHE_SHARE = 0.5
 """Share of the memory left after loading that a batch may hold in its key-value cache.
 
-The cache is copied as it grows, and the activations of a step come on top.
+Its blocks are a quarter larger than what is in use, and the activations of a step come on top.
 """
 LEAST_BATCH_TOKENS, MOST_BATCH_TOKENS = 4_096, 1 << 20
 
@@ -129,9 +130,9 @@ def _load(config: LocalModelConfig, note: Note) -> Loaded:
     if path is None:
         path = _download(config, note)
     folder = read_model_folder(path)
-    device = _device(config)
+    device = find_device(config)
     dtype = pick_dtype(config, folder, device)
-    _require_memory(config, folder, device, dtype)
+    require_memory(config, folder, device, dtype)
     gigabytes = folder.bytes_as(dtype) / 1e9
     note(f"loading model {path.name}: {gigabytes:.1f} GB as {dtype} on {device}")
     given: dict[str, Any] = {
@@ -169,10 +170,10 @@ def _load(config: LocalModelConfig, note: Note) -> Loaded:
     if config.adapter is not None:
         names = frozenset(inspect.signature(model.get_base_model().forward).parameters)
     cache_name = next((name for name in ("cache", "past_key_values") if name in names), None)
-    if cache_name is None:
+    if cache_name is None or unsupported(model.config):
         raise ConfigError(
-            f"{path}: {folder.architecture} keeps no key-value cache, which kind: transformers "
-            "needs; serve it with transformers serve and use kind: openai"
+            f"{path}: {folder.architecture} keeps another state than keys and values; "
+            "serve it with transformers serve or vLLM, and use kind: openai"
         )
     template, special = _template(config, tokenizer, path)
     eos = _ends(model, tokenizer)
@@ -191,7 +192,7 @@ def _load(config: LocalModelConfig, note: Note) -> Loaded:
         _context(config, folder, tokenizer),
         eos,
         min(eos) if pad is None else pad,
-        config.batch_tokens or _batch_tokens(folder, device, dtype),
+        config.batch_tokens or batch_tokens(folder, dtype, free_memory(device)),
         cache_name,
         names,
         folder,
@@ -260,7 +261,12 @@ def _context(config: LocalModelConfig, folder: ModelFolder, tokenizer: Any) -> i
     return min(known, config.context) if config.context else known
 
 
-def _device(config: LocalModelConfig) -> Any:
+def find_device(config: LocalModelConfig) -> Any:
+    """The torch device of ``config``.
+
+    Raises:
+        ConfigError: it is not there.
+    """
     import torch
 
     if config.device_map is not None:
@@ -317,7 +323,12 @@ def free_main_memory() -> int | None:
     return min(free, int(limit) - used) if limit.isdigit() else free or None
 
 
-def _require_memory(config: LocalModelConfig, folder: ModelFolder, device: Any, dtype: str) -> None:
+def require_memory(config: LocalModelConfig, folder: ModelFolder, device: Any, dtype: str) -> None:
+    """See that the weights fit.
+
+    Raises:
+        ConfigError: they do not; says how much is needed and what would fit.
+    """
     if config.device_map is not None:
         return  # accelerate places what does not fit elsewhere
     free = free_memory(device)
@@ -347,9 +358,9 @@ def _too_little(
     )
 
 
-def _batch_tokens(folder: ModelFolder, device: Any, dtype: str) -> int:
-    """Tokens whose key-value cache fits into the memory that is left."""
-    free, size = free_memory(device), folder.cache_bytes(dtype)
+def batch_tokens(folder: ModelFolder, dtype: str, free: int | None) -> int:
+    """Tokens whose key-value cache fits into the memory that is left after loading."""
+    size = folder.cache_bytes(dtype)
     if free is None or not size:
         return 32_768
     return max(LEAST_BATCH_TOKENS, min(MOST_BATCH_TOKENS, int(free * CACHE_SHARE / size)))

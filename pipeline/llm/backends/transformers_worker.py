@@ -140,15 +140,13 @@ class Worker:
 
     def _advance(self, decoder: Decoder, limits: Limits) -> None:
         """Start waiting rows, or make one step with those under way."""
-        group: list[Row] = []
-        if decoder.joins or not decoder.rows:
-            group = next_group(self._waiting, decoder.rows, limits)
+        group = next_group(self._waiting, decoder.rows, limits)
         starting = set(map(id, group))
         if group:
             self._waiting = [row for row in self._waiting if id(row) not in starting]
         try:
             if group:
-                finished = decoder.start(group)
+                finished = decoder.start(group, limits.tokens)
             elif decoder.rows:
                 finished = decoder.step()
             else:
