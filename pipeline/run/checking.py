@@ -141,8 +141,9 @@ def _say_result(result: CheckResult) -> str:
         for number, unit in ((result.rpm, "requests/min"), (result.tpm, "tokens/min"))
         if number is not None
     ]
+    answers = f"{result.server} answers" if result.server else "answers"
     parts = [
-        f"{result.server} answers as {result.model or 'unnamed model'} in {result.seconds:.1f} s",
+        f"{answers} as {result.model or 'unnamed model'} in {result.seconds:.1f} s",
         "follows a JSON schema" if result.structured else "did not follow the JSON schema",
         "counts tokens" if result.reports_usage else "counts no tokens: budgets use estimates",
         ", ".join(limits) if limits else "names no limits",

@@ -118,9 +118,9 @@ def test_check_describes_the_model_and_asks_it(tmp_path: Path) -> None:
     words = ["check", recipe, "--input", table, *column_options()]
     checked = run_cli(*words, environ=ENVIRON)
     assert checked.returncode == 0, checked.stdout
-    assert "LlamaForCausalLM, 28,768 parameters, stored as fp32" in checked.stdout, checked.stdout
+    assert "LlamaForCausalLM, 37,088 parameters, stored as fp32" in checked.stdout, checked.stdout
     assert "context of 1,024 tokens, chat template of its tokenizer" in checked.stdout
-    assert "answers as tiny" in checked.stdout
+    assert "cpu: answers as tiny" in checked.stdout
     assert "follows a JSON schema" in checked.stdout
     planned = run_cli("plan", *words[1:], "--run-dir", tmp_path / "none", environ=ENVIRON)
     assert planned.returncode == 0, planned.stderr
