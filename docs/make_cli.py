@@ -26,6 +26,7 @@ COMMANDS = (
     "sample",
     "libs build",
     "explain",
+    "infer",
     "chat",
     "check",
 )

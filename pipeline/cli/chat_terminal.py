@@ -76,7 +76,7 @@ def chat_piped(setup: ChatSetup, images: list[dict[str, Any]], data: bytes) -> i
         return ExitCode.USAGE
 
     async def talk() -> Answered:
-        async with setup.open() as conversation:
+        async with setup.open(note=_note) as conversation:
             printer = Printer()
             answered = await conversation.ask(question, images, listen=printer.hear)
             if answered.reply.outcome is Outcome.REFUSAL:
@@ -100,7 +100,7 @@ def chat_here(setup: ChatSetup, images: list[dict[str, Any]]) -> int:
         readline.parse_and_bind("set enable-bracketed-paste on")
     with asyncio.Runner() as runner:
         stack = contextlib.AsyncExitStack()
-        talk = runner.run(stack.enter_async_context(setup.open()))
+        talk = runner.run(stack.enter_async_context(setup.open(note=_say)))
         try:
             Terminal(setup, talk, runner, images).run()
         finally:

@@ -27,6 +27,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _RUN = "run"
 _ROWS = "answers.jsonl"
 _SCORES = "scores.json"
+_TEXT_SCORES = "text_scores.json"
 
 
 def answers(
@@ -36,6 +37,10 @@ def answers(
             help="Answers of a system: a run folder, CSV or JSONL file.", metavar="NAME=PATH..."
         ),
     ],
+    by: Annotated[
+        str,
+        typer.Option("--by", help="judge, or text: likeness to expected answers, no model."),
+    ] = "judge",
     out: Annotated[Path, typer.Option("--out", help="Folder of the evaluation, resumable.")] = Path(
         "runs/judge"
     ),
@@ -64,7 +69,14 @@ def answers(
 
     Each answer gets 1 to 4 for accuracy, conciseness, understandability and consistency. Two
     systems are compared in both orders. Run it again to resume: replies are kept.
+
+    With --by text nothing is asked: ROUGE, BLEU, exact match and the findings both texts speak of,
+    against the column reference or response.
     """
+    if by == "text":
+        return _score_texts(systems, replicates, seed, out)
+    if by != "judge":
+        raise ConfigError("--by takes judge or text")
     from pipeline.core.atomic import write_json
     from pipeline.evaluation.judge_report import judge_report, show_report
     from pipeline.evaluation.judged import Resampling
@@ -122,6 +134,43 @@ def _keep(report: dict[str, Any], systems: dict[str, Path], out: Path) -> Iterat
             runs.setdefault(path, {})[name] = stage
     for path, stages in runs.items():
         yield keep_evaluation(RunFolder(path), report, about="", asked=asked, stages=stages)
+
+
+def _score_texts(systems: list[str], replicates: int, seed: int, out: Path) -> int:
+    """Print how close answers are to the expected ones, and write it to ``text_scores.json``."""
+    from pipeline.cli import evaluating
+    from pipeline.core.atomic import make_private_dir, write_json
+    from pipeline.evaluation.text_scores import FIGURES, score_texts
+
+    console = shared.make_console()
+    report: dict[str, Any] = {"kind": "texts", "replicates": replicates, "seed": seed}
+    scored = {
+        name: score_texts(answers, replicates=replicates, seed=seed)
+        for name, (answers, _) in _read(_named(systems)).items()
+    }
+    title = "likeness to the expected answers, with 95 % intervals"
+    table = evaluating.make_table(console, title, ("figure", *scored))
+    for figure in FIGURES:
+        values = [score.figures[figure] for score in scored.values()]
+        table.add_row(figure, *("-" if v is None else evaluating.with_interval(v) for v in values))
+    console.print(table)
+    for name, score in scored.items():
+        left = f", {score.without_reference:,} without an expected one left out"
+        evaluating.show_notes(
+            [
+                f"{name}: {score.rows:,} rows, {score.empty:,} without an answer (counted as wrong)"
+                f"{left if score.without_reference else ''}; BLEU of sacreBLEU, tok:{score.tokens}"
+            ],
+            console,
+        )
+    report["systems"] = {name: score.as_json() for name, score in scored.items()}
+    try:
+        make_private_dir(out)
+        write_json(out / _TEXT_SCORES, report)
+    except OSError as error:
+        raise ConfigError(f"cannot write {out / _TEXT_SCORES}: {error.strerror}") from None
+    console.print(f"\nscores  {out / _TEXT_SCORES}", highlight=False, markup=False)
+    return ExitCode.DONE
 
 
 def _named(systems: list[str]) -> dict[str, Path]:

@@ -18,6 +18,7 @@ from pipeline.cli import (
     explain,
     export,
     finetune,
+    infer,
     libs,
     merge,
     plan,
@@ -70,6 +71,7 @@ app.add_typer(libs.app, name="libs")
 app.command("finetune")(finetune.finetune)
 app.command("merge")(merge.merge)
 app.command("explain")(explain.explain)
+app.command("infer")(infer.infer)
 app.command("chat")(chat.chat)
 app.command("check")(check.check)
 

@@ -8,7 +8,7 @@ is asked. Anything else is said to be beyond the rules.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,41 @@ def answer_by_rules(text: str, earlier: Sequence[str] = (), *, images: bool = Fa
     if not lines:
         return words["lost"]
     return "\n".join([words["by"], *lines])
+
+
+def impression_by_rules(text: str) -> str:
+    """The findings of a text as an impression: those that are there, then those that may be.
+
+    Where none is, it says so in the usual words; what is denied is left out.
+    """
+    told = " ".join(s for s in _sentences(text) if not _QUESTION.search(s))
+    root = _rules_for(text)
+    record = extract_keyinfo(told, root)
+    chinese = root is not None
+    found = [_phrase(n, one, chinese) for n, v in record["entity"].items() for one in instances(v)]
+    doubt = "可疑" if chinese else "possible "
+    found += [
+        doubt + _phrase(name, one, chinese)
+        for name, value in record["uncertain_entity"].items()
+        for one in instances(value)
+    ]
+    if not found:
+        return "未见明显异常。" if chinese else "No abnormality."
+    if chinese:
+        return "。".join(found) + "。"
+    return " ".join(one[:1].upper() + one[1:] + "." for one in found)
+
+
+def _phrase(name: str, one: Mapping[str, Any], chinese: bool) -> str:
+    """A finding with its attributes as reports say it: *small left pleural effusion*."""
+    place, level, kind = one["location"] or "", one["level"] or "", one["type"] or ""
+    if chinese:
+        return "".join(part.replace(", ", "、") for part in (place, level, kind)) + name
+    beside = place if place in ("left", "right", "bilateral") else ""
+    words = [part for part in (level, kind, beside, name) if part]
+    if place and not beside:
+        words.append(f"in the {place}")
+    return " ".join(words)
 
 
 def _sentences(text: str) -> list[str]:

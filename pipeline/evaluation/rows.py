@@ -15,6 +15,7 @@ from typing import IO, Any
 import orjson
 
 from pipeline.core.errors import ConfigError
+from pipeline.sources.encoding import UTF8, find_encoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,11 @@ def _object(value: Any, path: Path, where: str) -> dict[str, Any]:
 @contextmanager
 def _text(path: Path) -> Iterator[IO[str]]:
     with _readable(path), _binary(path) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        found = None if path.suffix.lower() == ".gz" else find_encoding(path)
+        encoding = "utf-16" if found in ("utf-16-le", "utf-16-be") else found or UTF8
+        if encoding == UTF8:
+            encoding = "utf-8-sig"
+        text = io.TextIOWrapper(file, encoding=encoding, newline="")
         try:
             yield text
         finally:

@@ -60,6 +60,7 @@ FORMATS: Mapping[str, Format] = {
     "llava": Format("pipeline.exports.llava:FORMAT", "", "llava", "images"),
     "qwen-vl": Format("pipeline.exports.qwen_vl:FORMAT", "", "qwen-vl", "images"),
     "label-studio": Format("pipeline.exports.label_studio:FORMAT", "", "label-studio", "images"),
+    "instruction-csv": Format("pipeline.exports.instruction_csv:FORMAT", "", "csv"),
     "parquet": Format("pipeline.exports.parquet:FORMAT", "", "parquet", "both"),
 }
 """Name on the command line and in recipes -> format."""
@@ -69,6 +70,7 @@ SAMPLE_STAGES: Mapping[str, str] = {
     "label-samples": "",
     "keyinfo-samples": "",
     "image-samples": "",
+    "csv-samples": "",
 }
 """Kind of stage whose records are samples -> ``module:function`` that brings a record into sample
 shape (``pipeline.exports.samples``), or "" where records have it. A stage that is not named here

@@ -20,7 +20,7 @@ from pipeline.core.errors import ConfigError, DataError, GovernanceError
 from pipeline.llm.config import BackendConfig, parse_backend
 from pipeline.llm.governance import CREDENTIALED, DATA_CLASSES, Gate, GovernanceConfig, open_gate
 from pipeline.llm.images import image_part
-from pipeline.llm.open import open_engine
+from pipeline.llm.open import Note, open_engine
 from pipeline.llm.talk import Conversation, Talk
 from pipeline.llm.talk_config import ChatConfig
 from pipeline.run.exporting import notice
@@ -86,15 +86,23 @@ class ChatSetup:
         return notice(self.gate.data_class)
 
     @asynccontextmanager
-    async def open(self, environ: Mapping[str, str] = os.environ) -> AsyncIterator[Talk]:
+    async def open(
+        self, environ: Mapping[str, str] = os.environ, note: Note = lambda _: None
+    ) -> AsyncIterator[Talk]:
         """A conversation with the backend, open until the end of the context.
+
+        Args:
+            environ: where keys are looked up.
+            note: takes what the user should know, such as that a model is being loaded.
 
         Raises:
             GovernanceError: data of this class may not go there; nothing was sent.
             ConfigError: a key is missing.
         """
         backend = self.backend.model_copy(update={"journal": None})
-        async with open_engine(backend, _NO_JOURNAL, self.gate.check, environ=environ) as engine:
+        async with open_engine(
+            backend, _NO_JOURNAL, self.gate.check, environ=environ, note=note
+        ) as engine:
             yield Talk(engine, Conversation(self.config))
 
     def image(self, path: Path) -> dict[str, Any]:
@@ -116,17 +124,38 @@ class ChatSetup:
             raise ConfigError(f"{path}: {error}") from None
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The backend and the preset that options and recipe come to, and the recipe's governance."""
+
+    backend: BackendConfig
+    config: ChatConfig
+    governance: GovernanceConfig
+    folder: Path
+
+
 def prepare_chat(options: ChatOptions) -> ChatSetup:
     """Resolve options and recipe.
 
     Raises:
-        ConfigError: options that exclude each other, no such recipe or backend, a wrong value.
+        ConfigError: as :func:`resolve_backend`, or no such data class.
         GovernanceError: an attestation of the recipe cannot be read.
     """
     if options.data_class not in DATA_CLASSES:
         raise ConfigError(f"--data-class must be one of {', '.join(DATA_CLASSES)}")
-    own = [name for name, value in _own_backend(options).items() if value is not None]
-    if len(own) + (options.backend is not None) > 1:
+    chosen = resolve_backend(options)
+    gate = open_gate(options.data_class, chosen.governance, chosen.folder)
+    return ChatSetup(chosen.backend, gate, chosen.config)
+
+
+def resolve_backend(options: ChatOptions) -> Chosen:
+    """The backend that options name, or the recipe's, and the preset.
+
+    Raises:
+        ConfigError: options that exclude each other, no such recipe or backend, a wrong value.
+    """
+    places = (options.backend, options.url, options.model_path)
+    if sum(place is not None for place in places) > 1:
         raise ConfigError("give one of --backend, --url and --model-path")
     if (options.model or options.key_env) and options.url is None:
         raise ConfigError("--model and --key-env belong to --url")
@@ -148,7 +177,7 @@ def prepare_chat(options: ChatOptions) -> ChatSetup:
         raise ConfigError(f"no backend {name!r}; there are: {', '.join(backends)}{hint}")
     given = {key: value for key, value in options.chat.items() if value is not None}
     config = ChatConfig.model_validate({**preset.model_dump(), **given})
-    return ChatSetup(backend, open_gate(options.data_class, governance, folder), config)
+    return Chosen(backend, config, governance, folder)
 
 
 def save_conversation(conversation: Conversation, path: Path, data_class: str) -> None:
@@ -182,10 +211,6 @@ def save_conversation(conversation: Conversation, path: Path, data_class: str) -
         write_bytes(path, data)
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from None
-
-
-def _own_backend(options: ChatOptions) -> dict[str, Any]:
-    return {"--url": options.url, "--model-path": options.model_path}
 
 
 def _server(options: ChatOptions) -> BackendConfig:

@@ -21,6 +21,7 @@ class SourceConfig(BaseModel):
         kind: one of :data:`KINDS`, or ``auto``.
         columns: for tables, field -> column name (``{"id": "study", "text": "report"}``). Section
             fields (``indication``, ``findings``, ...) become titled sections of the text.
+        encoding: of a CSV table; ``auto`` tells UTF-8, UTF-16 and GB18030 apart.
         ids: file with one study id per line; only these are read.
         exclude: file with one study id per line; these are left out.
         split: only studies of this split (MIMIC-CXR: ``train``, ``validate``, ``test``).
@@ -39,6 +40,7 @@ class SourceConfig(BaseModel):
         "auto", "mimic-tree", "mimic-zip", "openi-xml", "openi-csv", "table", "keyinfo-json"
     ] = "auto"
     columns: dict[str, str] = Field(default_factory=dict)
+    encoding: str = "auto"
     ids: str | None = None
     exclude: str | None = None
     split: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -11,6 +12,7 @@ import orjson
 
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.sources.decode import decode_text
+from pipeline.sources.encoding import UTF8, find_encoding, known_encoding
 from pipeline.sources.positioned import PositionedFile
 
 Row: TypeAlias = Mapping[str, Any]
@@ -48,16 +50,54 @@ class Rows(Protocol):
 
 
 class CsvRows:
-    """A CSV file: delimiter found in its header, quoted newlines, UTF-8 or Windows-1252.
+    """A CSV file: delimiter found in its header, quoted newlines, encoding found.
 
-    A position is ``[offset, size, row number]`` in bytes of the file.
+    UTF-8 (with stray Windows-1252 bytes), UTF-16 with its mark and GB18030 are told apart, unless
+    ``encoding`` says what it is. A position is ``[offset, size, row number]`` in bytes of the file.
+
+    Args:
+        path: the file.
+        encoding: its encoding, or ``auto``.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, encoding: str = "auto") -> None:
         self.path = path
         self._file = PositionedFile(path)
         self._header: list[str] | None = None
         self._delimiter = ","
+        self._given = encoding
+        self._encoding: str | None = None
+        self._looked = False
+
+    @property
+    def encoding(self) -> str | None:
+        """The encoding; None where it is UTF-8 but for some bytes.
+
+        Raises:
+            ConfigError: the file cannot be read, or is not in the encoding it is said to be in.
+        """
+        if not self._looked:
+            self._encoding = find_encoding(self.path)
+            if self._given != "auto":
+                self._encoding = known_encoding(self._given)
+            self._looked = True
+        return self._encoding
+
+    @property
+    def delimiter(self) -> str:
+        """What separates cells."""
+        self.columns()
+        return self._delimiter
+
+    def records(self) -> Iterator[tuple[bytes, list[str] | None]]:
+        """Every record as it stands in the file, the header and blank lines too, and its cells.
+
+        The bytes of all records together are the file. Cells are empty for a blank line, None where
+        they cannot be told.
+        """
+        self.columns()
+        for (offset, size), cells in self._records(self._delimiter):
+            yield self._file.read(offset, size), cells
 
     def columns(self) -> list[str]:
         """The header.
@@ -77,15 +117,12 @@ class CsvRows:
         """Offset, size and cells of each record, the header being the first; None if malformed."""
         offset = end = 0
         with _opened(self.path) as file:
-            if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-                raise ConfigError(f"{self.path} is UTF-16; save it as UTF-8")
-            file.seek(0)
 
             def lines() -> Iterator[str]:
                 nonlocal end
-                for line in file:
+                for line in self._lines(file):
                     end += len(line)
-                    yield decode_text(line)[0]
+                    yield self._decode(line)[0]
 
             text = lines()
             if not delimiter:
@@ -102,10 +139,46 @@ class CsvRows:
                 yield [offset, end - offset], cells
                 offset = end
 
+    def _lines(self, file: Any) -> Iterator[bytes]:
+        """Lines of the file; in UTF-16 a newline has two bytes, of which one may be of others."""
+        if self.encoding not in ("utf-16-le", "utf-16-be"):
+            for line in file:  # not "yield from": that would close the file with the generator
+                yield line
+            return
+        newline = "\n".encode(self.encoding)
+        held = b""
+        for line in file:
+            held += line
+            while self.encoding == "utf-16-le" and held.endswith(b"\n"):
+                held += file.read(1)
+            if len(held) % 2 == 0 and held.endswith(newline):
+                yield held
+                held = b""
+        if held:
+            yield held
+
+    def _decode(self, data: bytes) -> tuple[str, str | None]:
+        """Text, and the encoding where it is not UTF-8.
+
+        Raises:
+            ConfigError: bytes that the given encoding does not have.
+        """
+        if self.encoding in (None, UTF8):
+            return decode_text(data)
+        assert self.encoding is not None
+        try:
+            return data.decode(self.encoding).removeprefix("\ufeff"), self.encoding
+        except UnicodeDecodeError:
+            raise ConfigError(
+                f"{self.path} is not all {self.encoding}; name its encoding"
+            ) from None
+
     def _sniff(self) -> str:
         """The delimiter that makes most columns of the first record; a comma where it is one."""
         with _opened(self.path) as file:
-            sample = decode_text(file.read(1 << 16))[0]
+            sample = self._decode(next(self._lines(file), b""))[0]
+            if sample.count('"') % 2:  # a newline in a name
+                sample += self._decode(b"".join(islice(self._lines(file), 64)))[0]
         widths: dict[str, int] = {}
         for delimiter in _DELIMITERS:
             try:
@@ -131,7 +204,7 @@ class CsvRows:
         """Read one record again."""
         offset, size, _ = at
         header = self.columns()
-        text, encoding = decode_text(self._file.read(offset, size))
+        text, encoding = self._decode(self._file.read(offset, size))
         try:
             row = _fit(header, next(csv.reader([text], delimiter=self._delimiter), []))
         except csv.Error:

@@ -51,7 +51,7 @@ class TableSource(Source):
         if suffix in JSONL_SUFFIXES:
             return JsonlRows(self.path)
         if suffix in CSV_SUFFIXES:
-            return CsvRows(self.path)
+            return CsvRows(self.path, self.config.encoding)
         raise ConfigError(
             f"{self.path} is no table; known are .csv, .tsv, .jsonl, .ndjson, .parquet"
         )

@@ -14,6 +14,8 @@ STAGES = {
     "keyinfo": "pipeline.stages.keyinfo:KeyInfo",
     "followup": "pipeline.stages.followup:Followup",
     "keyinfo-samples": "pipeline.stages.keyinfo_samples:KeyInfoSamples",
+    "csv-samples": "pipeline.stages.csv_samples:CsvSamples",
+    "infer": "pipeline.stages.infer:Infer",
     "postprocess": "pipeline.stages.postprocess:Postprocess",
     "pairs": "pipeline.stages.pairs:Pairs",
     "questions": "pipeline.stages.questions:Questions",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.clinical.talk_rules import answer_by_rules
+from pipeline.clinical.talk_rules import answer_by_rules, impression_by_rules
 
 REPORT = (
     "FINDINGS: There is mild cardiomegaly. Small left pleural effusion. No pneumothorax. Possible "
@@ -59,3 +59,19 @@ def test_what_rules_cannot_answer_is_said(text: str) -> None:
 
 def test_images_are_not_looked_at() -> None:
     assert "The image was not looked at" in answer_by_rules("What is seen?", images=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "impression"),
+    [
+        (
+            REPORT,
+            "Mild cardiomegaly. Small left pleural effusion. Possible pneumonia in the right base.",
+        ),
+        ("右侧少量胸腔积液。未见气胸。", "右侧少量胸腔积液。"),
+        ("双肺纹理清晰。", "未见明显异常。"),
+        ("The lungs are clear.", "No abnormality."),
+    ],
+)
+def test_an_impression_says_what_is_there(text: str, impression: str) -> None:
+    assert impression_by_rules(text) == impression

@@ -41,6 +41,13 @@ def test_committed_files_are_the_generated_ones(tmp_path: Path) -> None:
     assert [name for name in made if made[name] != committed[name]] == []
 
 
+def test_the_chinese_table_is_the_generated_one(tmp_path: Path) -> None:
+    command = [sys.executable, "-B", str(DATA / "make_llmlf.py"), "--out", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
+    for name in ("reports.csv", "DATA_CLASS"):
+        assert (tmp_path / name).read_bytes() == (DATA / "llmlf" / name).read_bytes()
+
+
 def test_packed_tables_carry_no_time() -> None:
     tables = list(DATA.glob("*.csv.gz"))
     assert len(tables) == 3

@@ -81,6 +81,12 @@ def _translation(payload: Mapping[str, Any]) -> Any:
     return make_translation(**payload)
 
 
+def _infer(payload: Mapping[str, Any]) -> str:
+    from pipeline.clinical.talk_rules import impression_by_rules
+
+    return impression_by_rules(str(payload.get("text") or ""))
+
+
 TASKS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "keyinfo": _keyinfo,
     "followup": _followup,
@@ -95,7 +101,7 @@ TASKS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
 }
 """Task name -> function from the structured payload to the JSON value a model would answer."""
 
-SPOKEN: Mapping[str, Callable[[Mapping[str, Any]], str]] = {"chat": _chat}
+SPOKEN: Mapping[str, Callable[[Mapping[str, Any]], str]] = {"chat": _chat, "infer": _infer}
 """The same for tasks whose answer is plain text."""
 
 
