@@ -175,11 +175,11 @@ def _lengths(survey: Survey) -> Iterator[str]:
     yield "| --- | ---: | ---: | ---: |"
     for name in TEXTS:
         words = sum((counts.words[name] for counts in survey.parts.values()), Counter[int]())
-        cells = (f"{_quantile(words, share):,}" for share in (0.5, 0.95, 1.0))
+        cells = (f"{quantile(words, share):,}" for share in (0.5, 0.95, 1.0))
         yield f"| {name} | {' | '.join(cells)} |"
 
 
-def _quantile(counts: Counter[int], share: float) -> int:
+def quantile(counts: Counter[int], share: float) -> int:
     """The smallest value that at least ``share`` of all do not exceed."""
     needed = share * counts.total()
     seen = 0

@@ -33,6 +33,10 @@ _DOES: Mapping[str, str] = {
     "dedupe": "Instructions too like an earlier one were dropped",
     "answer": "Instructions were answered from their report",
     "check-answers": "Answers were checked against their report",
+    "caption": "A caption was written of the findings of each report, and checked against it,",
+    "translate": "Captions were translated, and checked against the original,",
+    "image-pairs": "Texts were paired with the images of their study",
+    "image-samples": "Samples were made of images and texts",
     "judge": "Answers were scored",
     "compare": "Answers of two systems were compared",
 }

@@ -15,6 +15,7 @@ from pipeline.report.card import run_card
 from pipeline.report.gather import Run, gather
 from pipeline.report.render import render_html
 from pipeline.report.sections.about import about, repeat
+from pipeline.report.sections.captions import captions
 from pipeline.report.sections.evaluation import evaluations
 from pipeline.report.sections.exports import exports
 from pipeline.report.sections.flow import flow
@@ -90,6 +91,7 @@ def make_document(run: Run, now: datetime) -> Document:
         keyinfo(run),
         questions(run),
         labels(run),
+        captions(run),
         samples(run),
         *evaluations(run),
         exports(run),

@@ -60,6 +60,11 @@ def instructions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make(tmp_path_factory.mktemp("instructions") / "run", "radiology-gpt")
 
 
+@pytest.fixture(scope="module")
+def captions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("captions") / "run", "xrayglm")
+
+
 @pytest.fixture
 def copied(questions: Path, tmp_path: Path) -> Path:
     return shutil.copytree(questions, tmp_path / "run")
@@ -73,7 +78,7 @@ def number(text: str) -> int:
     return int(text.replace(",", ""))
 
 
-@pytest.fixture(params=["questions", "labels", "instructions"])
+@pytest.fixture(params=["questions", "labels", "instructions", "captions"])
 def any_run(request: pytest.FixtureRequest) -> Path:
     run: Path = request.getfixturevalue(request.param)
     return run
@@ -154,6 +159,14 @@ def test_instructions_say_what_was_dropped(instructions: Path) -> None:
     dropped = sum(number(row[2]) for row in page.table("Dropped").rows)
     assert number(families.row("all")["samples"]) + dropped == 3 * READ
     assert page.table("Files in exports/").row("alpaca/train.json")["SHA-256"]
+
+
+def test_captions_and_their_images(captions: Path) -> None:
+    page = report(captions)
+    assert number(page.table("Lengths").row("caption, words")["longest"]) > 10
+    lost = page.plot("Why captions, translations and pairs were not kept")
+    assert any(text.startswith("translate: ") for text in lost)
+    assert "Captions were translated" in (captions / "card.md").read_text()
 
 
 def test_the_card_can_be_pasted_into_a_paper(any_run: Path) -> None:

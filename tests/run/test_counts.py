@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.clinical.vocabulary import vocabulary
+from pipeline.run.counts.captions import count_captions
 from pipeline.run.counts.keyinfo import count_keyinfo
 from pipeline.run.counts.labels import count_labels
 from pipeline.run.counts.questions import count_questions
@@ -110,6 +111,27 @@ def test_patients_in_two_splits_are_counted() -> None:
     assert count_questions(questions, {})["in_two_splits"] == 1
 
 
+def test_captions_by_length_and_mark() -> None:
+    counts = count_captions(
+        [
+            {"caption": "Small effusion.", "flags": [{"of": "caption", "kind": "addition"}, "cut"]},
+            {"caption": "No effusion at all.", "translation": "无积液", "language": "Chinese",
+             "image_paths": ["a.png", "b.png"], "image_views": ["pa", "ap"]},
+        ],
+        {},
+    )  # fmt: skip
+    assert counts["words"] == {"median": 2, "95 % below": 4, "longest": 4}
+    assert counts["characters"]["longest"] == 3 and counts["images"] == 2
+    assert counts["flags"] == {"caption: addition": 1, "cut": 1}
+
+
 def test_nothing_gives_zeros() -> None:
-    for count in (count_keyinfo, count_labels, count_questions, count_samples, count_studies):
+    for count in (
+        count_captions,
+        count_keyinfo,
+        count_labels,
+        count_questions,
+        count_samples,
+        count_studies,
+    ):
         assert count([], {})

@@ -37,6 +37,9 @@ COUNTERS: Mapping[str, str] = {
     "labels": "pipeline.run.counts.labels:count_labels",
     "icd10": "pipeline.run.counts.labels:count_labels",
     "combine": "pipeline.run.counts.labels:count_labels",
+    **dict.fromkeys(
+        ("caption", "translate", "image-pairs"), "pipeline.run.counts.captions:count_captions"
+    ),
     "tasks": "pipeline.run.counts.samples:count_samples",
     **dict.fromkeys(SAMPLE_STAGES, "pipeline.run.counts.samples:count_samples"),
 }
