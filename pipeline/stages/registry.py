@@ -35,6 +35,7 @@ STAGES = {
     "translate": "pipeline.stages.translate:Translate",
     "judge": "pipeline.stages.judge:Judge",
     "image-pairs": "pipeline.stages.image_pairs:ImagePairs",
+    "describe": "pipeline.stages.describe:Describe",
     "image-samples": "pipeline.stages.image_samples:ImageSamples",
     "compare": "pipeline.stages.judge:Compare",
 }
