@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from pipeline.clinical.caption_text import traces
 from pipeline.clinical.claims import Claim, claims_of
-from pipeline.clinical.grounding import Issue, ground_claims
+from pipeline.clinical.grounding import Issue, facts_from, ground_claims
 from pipeline.clinical.instructing.answers import wrong_answer
 from pipeline.clinical.lexicon import load_lexicon
 from pipeline.clinical.quantities import quantities
@@ -25,6 +25,9 @@ CHECKS = ("form", "traces", "findings", "numbers", "omissions")
 
 _GRAVE = frozenset({"finding", "certainty", "degree"})
 """Additions for which a caption is rejected: it must not say more than its report."""
+
+_SPECIAL = frozenset({"Lung Lesion", "Pneumonia", "Edema", "Atelectasis"})
+"""Classes that a report must name: an *opacity* does not make them."""
 
 _SIDE_WORDS = {
     "left": ("left", "bilat", "both", "lingul", "bibas", "biapic"),
@@ -53,13 +56,18 @@ def check_caption(report: str, caption: str, *, finish_reason: str = "stop") -> 
     said = claims_of(caption)
     _check_claims(verdict, said, report)
     _check_numbers(verdict, caption, report)
-    _check_omissions(verdict, caption, report)
+    _check_omissions(verdict, said, report)
     return verdict.done()
 
 
 def _check_claims(verdict: Verdict, said: list[Claim], report: str) -> None:
-    found = ground_claims(said, report)
+    found = ground_claims(said, facts_from(_claims(report)))
     verdict.add(found.contradictions)
+    known = {_class(claim.name) for claim in _stated(report)}
+    for claim in said:
+        special = claim.status != "absent" and _class(claim.name) in _SPECIAL
+        if special and _class(claim.name) not in known:
+            verdict.reject("finding", claim.name, claim.span)
     for issue in found.unsupported:
         if issue.kind in _GRAVE or (issue.kind == "side" and _is_new_side(issue, said, report)):
             verdict.reject(issue.kind, issue.finding, issue.span)
@@ -85,9 +93,9 @@ def _check_numbers(verdict: Verdict, caption: str, report: str) -> None:
         (verdict.reject if known.counted else verdict.flag)("number")
 
 
-def _check_omissions(verdict: Verdict, caption: str, report: str) -> None:
+def _check_omissions(verdict: Verdict, said: list[Claim], report: str) -> None:
     stated = [claim for claim in _stated(report) if claim.status in ("present", "uncertain")]
-    found = ground_claims(stated, caption)
+    found = ground_claims(stated, facts_from(said))
     by_place = {(claim.name, claim.span): claim for claim in stated}
     for issue in found.unsupported:
         if issue.kind == "finding":
@@ -97,10 +105,19 @@ def _check_omissions(verdict: Verdict, caption: str, report: str) -> None:
         verdict.flag("side_omitted" if issue.kind == "side" else "omitted", issue.finding)
 
 
-@lru_cache(maxsize=256)
-def _stated(report: str) -> tuple[Claim, ...]:
+@lru_cache(maxsize=64)  # a report is looked at by several checks in turn
+def _claims(report: str) -> tuple[Claim, ...]:
+    return tuple(claims_of(report))
+
+
+def _stated(report: str) -> list[Claim]:
     """The claims of a report that a caption should pass on."""
-    return tuple(c for c in claims_of(report) if c.name != "clear" and _is_telling(c.name))
+    return [c for c in _claims(report) if c.name != "clear" and _is_telling(c.name)]
+
+
+def _class(name: str) -> str:
+    finding = load_lexicon().by_name.get(name)
+    return finding.classes[0] if finding is not None and finding.classes else ""
 
 
 def _is_telling(name: str) -> bool:

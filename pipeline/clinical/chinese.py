@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import cache
 
 from pipeline.clinical.rulebook import load_rulebook, match
 from pipeline.clinical.sentences import word_starts, words
@@ -38,13 +38,14 @@ def script_issues(text: str, script: str) -> bool:
         script: ``simplified`` or ``traditional``.
     """
     own, other = ("gb2312", "big5") if script == "simplified" else ("big5", "gb2312")
+    if _encodes(text, own):
+        return False
     return any(_encodes(c, other) and not _encodes(c, own) for c in set(text) if HAN.match(c))
 
 
-@lru_cache(maxsize=8192)
-def _encodes(char: str, encoding: str) -> bool:
+def _encodes(text: str, encoding: str) -> bool:
     try:
-        char.encode(encoding)
+        text.encode(encoding)
     except UnicodeEncodeError:
         return False
     return True

@@ -70,6 +70,11 @@ _ZONE_WORDS = {
     "bibasilar": "lower", "bibasal": "lower", "上": "upper", "中": "mid", "下": "lower",
     "尖": "upper", "底": "lower",
 }  # fmt: skip
+_SIDED_PARTS = (
+    ("middle lobe", "right"), ("lingula", "left"), ("中叶", "right"), ("舌", "left"),
+)  # fmt: skip
+"""Parts that only one lung has."""
+
 _PLACE = re.compile(r"[a-z]+|[左右双两上中下尖底]")
 
 
@@ -206,6 +211,7 @@ def _all_normal(span: tuple[int, int]) -> Claim:
 def _place(location: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
     words = _PLACE.findall(_CHAMBER.sub("", " ".join(location)))
     sides = {side for word in words for side in _SIDE_WORDS.get(word, "").split()}
+    sides |= {side for part, side in _SIDED_PARTS if any(part in place for place in location)}
     zones = {_ZONE_WORDS[word] for word in words if word in _ZONE_WORDS}
     return frozenset(sides), frozenset(zones)
 

@@ -44,14 +44,15 @@ class Term:
 class Glossary:
     """All terms.
 
-    ``by_wording`` finds a term by its normalised English wording, plurals included; ``longest`` is
-    the number of words of the longest one; ``latin`` holds, in lower case, what may stay in Latin
-    letters in a translation: abbreviations, and the parts of names such as *Swan-Ganz*.
+    ``by_wording`` finds a term by its normalised English wording, plurals included. ``longest``
+    maps a first word to the number of words of the longest term it begins. ``latin`` holds, in
+    lower case, what may stay in Latin letters in a translation: abbreviations, and the parts of
+    names such as *Swan-Ganz*.
     """
 
     terms: tuple[Term, ...]
     by_wording: Mapping[str, Term]
-    longest: int
+    longest: Mapping[str, int]
     latin: frozenset[str]
 
     def find(self, english: str) -> Term | None:
@@ -64,7 +65,7 @@ class Glossary:
         found: dict[str, Term] = {}
         at = 0
         while at < len(words):
-            for size in range(min(self.longest, len(words) - at), 0, -1):
+            for size in range(min(self.longest.get(words[at], 0), len(words) - at), 0, -1):
                 term = self.by_wording.get(" ".join(words[at : at + size]))
                 if term is not None:
                     found.setdefault(term.english, term)
@@ -90,7 +91,10 @@ def load_glossary(path: Path | None = None) -> Glossary:
     for term in (*own, *packaged):
         if (several := plural(normalise(term.english))) is not None:
             wordings.setdefault(several, term)
-    longest = max(wording.count(" ") + 1 for wording in wordings)
+    longest: dict[str, int] = {}
+    for wording in wordings:
+        first, *rest = wording.split(" ")
+        longest[first] = max(longest.get(first, 0), 1 + len(rest))
     names = [term.english.lower() for term in (*own, *packaged) if term.kind == "abbreviation"]
     latin = frozenset(names) | {p for name in names for p in name.split("-") if len(p) > 2}
     return Glossary((*own, *packaged), MappingProxyType(wordings), longest, latin)

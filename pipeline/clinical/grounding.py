@@ -83,7 +83,7 @@ class Grounding:
 
 
 @dataclass(frozen=True, slots=True)
-class _Facts:
+class Facts:
     """A report's claims by finding; ``classes`` are those of what is present or uncertain."""
 
     by_name: Mapping[str, tuple[Claim, ...]]
@@ -103,17 +103,16 @@ def check_grounding(answer: str, report: str, instruction: str = "") -> Groundin
     """
     if not can_read(answer):
         return Grounding(checked=False)
-    return ground_claims(answer_claims(answer, instruction), report)
+    return ground_claims(answer_claims(answer, instruction), facts_of(report))
 
 
-def ground_claims(claims: Iterable[Claim], report: str) -> Grounding:
-    """Compare claims, of whatever text, with what ``report`` says.
+def ground_claims(claims: Iterable[Claim], facts: Facts) -> Grounding:
+    """Compare claims, of whatever text, with the facts of another, in English or Chinese.
 
     Args:
         claims: as `answer_claims` or `claims_of` read them.
-        report: the text they must rest on, in English or Chinese.
+        facts: of the text they must rest on (`facts_of`, `facts_from`).
     """
-    facts = _facts(report)
     contradictions: dict[Issue, None] = {}
     unsupported: dict[Issue, None] = {}
     for claim in claims:
@@ -124,7 +123,7 @@ def ground_claims(claims: Iterable[Claim], report: str) -> Grounding:
     return Grounding(tuple(contradictions), tuple(unsupported))
 
 
-def _known(claim: Claim, facts: _Facts) -> Claim:
+def _known(claim: Claim, facts: Facts) -> Claim:
     """The claim under that of its names which the report speaks of."""
     if claim.also and claim.name not in facts.by_name:
         for name in claim.also:
@@ -134,9 +133,15 @@ def _known(claim: Claim, facts: _Facts) -> Claim:
 
 
 @lru_cache(maxsize=256)  # several answers rest on one report, one after the other
-def _facts(report: str) -> _Facts:
+def facts_of(report: str) -> Facts:
+    """What a report says, by finding."""
+    return facts_from(claims_of(report))
+
+
+def facts_from(claims: Iterable[Claim]) -> Facts:
+    """What claims say together, by finding."""
     by_name: dict[str, list[Claim]] = {}
-    for claim in claims_of(report):
+    for claim in claims:
         by_name.setdefault(claim.name, []).append(claim)
     clear = tuple(by_name.pop("clear", ()))
     seen = tuple(
@@ -154,7 +159,7 @@ def _facts(report: str) -> _Facts:
             if other not in by_name:
                 others.setdefault(other, []).append(claim)
     by_name |= others
-    return _Facts(
+    return Facts(
         {name: tuple(claims) for name, claims in by_name.items()},
         seen,
         denied,
@@ -167,7 +172,7 @@ _Verdict = tuple[bool, str]
 _FINE: _Verdict = (False, "")
 
 
-def _judge(claim: Claim, facts: _Facts) -> _Verdict:
+def _judge(claim: Claim, facts: Facts) -> _Verdict:
     """(whether the report denies it, what is wrong); the second is "" where nothing is."""
     if claim.name == "clear":
         return _judge_clear(claim, facts)
@@ -187,7 +192,7 @@ def _judge(claim: Claim, facts: _Facts) -> _Verdict:
     return _judge_new(claim, facts)
 
 
-def _judge_denial(claim: Claim, facts: _Facts, stated: list[Claim]) -> _Verdict:
+def _judge_denial(claim: Claim, facts: Facts, stated: list[Claim]) -> _Verdict:
     same = facts.by_name.get(claim.name, ())
     if any(c.status == "absent" for c in same):
         return _FINE
@@ -215,14 +220,15 @@ def _covers(denial: Claim, stated: Claim) -> bool:
 
 def _judge_attributes(claim: Claim, stated: list[Claim], *, doubted: bool) -> _Verdict:
     place = _judge_place(claim, stated)
-    if place[1]:
+    too_sure = doubted and claim.status == "present"
+    if place[1] and (place[0] or not too_sure):
         return place
     changes = {c.change for c in stated if c.change}
     if claim.change and claim.change not in changes:
         if _OPPOSITE.get(claim.change) in changes:
             return True, "change"
         return False, "change"
-    if doubted and claim.status == "present":
+    if too_sure:
         return False, "certainty"
     ranks = load_lexicon().ranks
     said = [ranks[level] for level in claim.level if level in ranks]
@@ -247,7 +253,7 @@ def _judge_place(claim: Claim, stated: list[Claim]) -> _Verdict:
     return _FINE
 
 
-def _judge_new(claim: Claim, facts: _Facts) -> _Verdict:
+def _judge_new(claim: Claim, facts: Facts) -> _Verdict:
     """A finding the report does not state in these words."""
     if claim.name in facts.denied:
         away = [c for c in facts.by_name[claim.name] if c.sides]
@@ -265,7 +271,7 @@ def _judge_new(claim: Claim, facts: _Facts) -> _Verdict:
     return False, "finding"
 
 
-def _judge_clear(claim: Claim, facts: _Facts) -> _Verdict:
+def _judge_clear(claim: Claim, facts: Facts) -> _Verdict:
     if facts.clear:
         return _FINE
     stated = [c for c in facts.seen if c.status == "present" and _class(c.name) in LUNG_CLASSES]
@@ -312,5 +318,5 @@ def is_named(finding: str, report: str) -> bool:
         finding: canonical name.
         report: the text.
     """
-    facts = _facts(report)
+    facts = facts_of(report)
     return finding in facts.by_name or _related(finding, facts.by_name)

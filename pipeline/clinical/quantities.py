@@ -25,6 +25,7 @@ _RUN = re.compile(
     rf"(?<![\d.])(\d+(?:[.．]\d+)?)(?:\s*-?\s*({_UNIT})(?![a-z])|\s*(%|％|percent))?"
     r"(\s*(?:x|×|\*|by|to|-|–|~|～|至|到|乘|、)\s*(?=\d))?"
 )
+_DIGIT = re.compile(r"\d")
 _RANGE = re.compile(
     r"(?<![\d.])(\d{1,2})(?:st|nd|rd|th)?\s*(?:-|–|~|～|to|through|至|到)\s*[ctl]?(\d{1,2})(?![\d.])"
 )
@@ -65,7 +66,7 @@ def quantities(text: str) -> Quantities:
     lowered = _NO_NUMBER.sub(" ", text.lower())
     said: set[Quantity] = set()
     counted: set[Quantity] = set()
-    if any(char.isdigit() for char in lowered):
+    if _DIGIT.search(lowered):
         said.update(_in_digits(lowered))
         counted.update(_inside_ranges(lowered))
     for word in _ORDINAL.findall(lowered):

@@ -48,6 +48,7 @@ _ORGANS = (
 
 _JOINED = re.compile(r"\s+(?:and|of the|of|in the|in)\s+")
 _CLEAR = "clear"
+_STATUS_WORDS = {"present": "", "uncertain": "possible ", "absent": "no "}
 
 
 def make_translation(text: str, language: str = "Chinese", script: str = "simplified") -> str:
@@ -63,6 +64,18 @@ def make_translation(text: str, language: str = "Chinese", script: str = "simpli
     sentences = dict.fromkeys(made for s in sentences_of(text) for made in _sentence(s))
     made = "".join(f"{sentence}。" for sentence in sentences)
     return to_traditional(made) if script == "traditional" else made
+
+
+def make_back_translation(text: str) -> str:
+    """What the rules read in a Chinese caption, as plain English sentences."""
+    sentences: dict[str, None] = {}
+    for claim in claims_of(text):
+        if claim.name == _CLEAR:
+            sentences["The lungs are clear."] = None
+            continue
+        side = "bilateral " if len(claim.sides) == 2 else "".join(f"{s} " for s in claim.sides)
+        sentences[f"{_STATUS_WORDS[claim.status]}{side}{claim.name}.".capitalize()] = None
+    return " ".join(sentences)
 
 
 @lru_cache(maxsize=20_000)  # captions repeat themselves

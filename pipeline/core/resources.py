@@ -17,6 +17,7 @@ def resource_root() -> Path:
     return packaged if packaged.is_dir() else package.parent
 
 
+@cache
 def resource_path(*parts: str) -> Path:
     """Path of a packaged file or folder, such as ``resource_path("libs", "level_lib.csv")``.
 

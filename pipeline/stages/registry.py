@@ -33,6 +33,7 @@ STAGES = {
     "check-answers": "pipeline.stages.check_answers:CheckAnswers",
     "caption": "pipeline.stages.caption:Caption",
     "translate": "pipeline.stages.translate:Translate",
+    "verify-translation": "pipeline.stages.verify_translation:VerifyTranslation",
     "judge": "pipeline.stages.judge:Judge",
     "image-pairs": "pipeline.stages.image_pairs:ImagePairs",
     "describe": "pipeline.stages.describe:Describe",

@@ -87,6 +87,12 @@ def _infer(payload: Mapping[str, Any]) -> str:
     return impression_by_rules(str(payload.get("text") or ""))
 
 
+def _back_translation(payload: Mapping[str, Any]) -> Any:
+    from pipeline.clinical.translation_rules import make_back_translation
+
+    return make_back_translation(str(payload.get("text") or ""))
+
+
 TASKS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "keyinfo": _keyinfo,
     "followup": _followup,
@@ -96,6 +102,7 @@ TASKS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "answer": _answer,
     "caption": _caption,
     "translation": _translation,
+    "back-translation": _back_translation,
     "judge": _judge,
     "judge-pair": _judge_pair,
 }
