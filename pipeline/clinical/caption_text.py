@@ -39,7 +39,7 @@ _EARLIER = re.compile(
     | evolv(?:ed|ing) | evolution | similar\s+(?:to|in|appear\w+) | similarly
     | (?:no|without|little|any)\s+(?:\w+\s+){{0,2}}change\b | change\s+(?:from|since|in)
     | (?:days?|weeks?|months?|years?|hours?)\s+(?:ago|earlier|prior|before) | yesterday | today
-    | current\s+{_STUDY} | follow[\s-]?up
+    | current\s+{_STUDY}
     )\b
     """,
     re.IGNORECASE | re.VERBOSE,

@@ -15,9 +15,9 @@ _ABOUT = re.compile(r"(?<=[\dm米%])\s*左右")
 _BOTH = re.compile(
     r"双(?!腔|重|极|房|室)|两(?=[侧肺上中下膈肋胸肩锁乳腋])|左右(?:两侧|双侧|侧)?|左、右"
 )
-_NEGATES = re.compile(r"[未无無没沒不非]|阴性|陰性|否认|缺如|消失|除外|排除")
-_DENIES = re.compile(r"未见|未見|未发现|未發現|未及|未探及|没有|沒有|[无無](?!法|名|创|創|线|菌)")
-_NORMAL = re.compile(r"正常|清[晰楚]|完整|居中|锐利|銳利|光滑|良好|平滑|规则|通畅")
+_NEGATES = re.compile(r"[未无没不非]|阴性|否认|缺如|消失|除外|排除")
+_DENIES = re.compile(r"未见|未发现|未及|未探及|没有|无(?!法|名|创|线|菌)")
+_NORMAL = re.compile(r"正常|清[晰楚]|完整|居中|锐利|光滑|良好|平滑|规则|通畅")
 _FUNCTION = frozenset(
     "的了在有为是所及其并且与和也均较呈等则可示见影处区部内外上下左右前后侧该此各一二两三四五六七八"
     "九十几个枚根条长短直径大小约为至到从由于因以对而但或若如被将使已仍尚未无不非很更最都约长宽高低"
@@ -51,6 +51,11 @@ def _encodes(text: str, encoding: str) -> bool:
     return True
 
 
+def simplified(text: str) -> str:
+    """A text with the simplified characters of ``variant_lib.csv``, place by place."""
+    return text.translate(load_rulebook(resource_path("libs", "zh")).variants)
+
+
 def to_traditional(text: str) -> str:
     """A text in simplified characters with the traditional ones of ``variant_lib.csv``."""
     return text.translate(_traditional())
@@ -60,8 +65,8 @@ def to_traditional(text: str) -> str:
 def _traditional() -> dict[int, str]:
     rulebook = load_rulebook(resource_path("libs", "zh"))
     table: dict[int, str] = {}
-    for traditional, simplified in rulebook.variants.items():
-        table.setdefault(ord(simplified), chr(traditional))
+    for character, standard in rulebook.variants.items():
+        table.setdefault(ord(standard), chr(character))
     return table
 
 

@@ -187,6 +187,7 @@ def _check_length(verdict: Verdict, source: str, translation: str, code: str) ->
 
 
 def _check_chinese(verdict: Verdict, source: str, translation: str, glossary: Glossary) -> None:
+    translation = chinese.simplified(translation)
     said = list(_claims(source))
     told = claims_of(translation)
     pairs = _aligned(source, said, translation, told)

@@ -65,7 +65,7 @@ def test_careless_models_are_asked_again_and_rejected(answer: str, tmp_path: Pat
     run_dir = tmp_path / "run"
     with model_server("--answer", f"{ANSWERS}:{answer}") as url:
         recipe = write_recipe(tmp_path / "xrayglm.yaml", url)
-        words = ["run", recipe, "--input", OPEN_I, "--limit", "150", "--run-dir", run_dir]
+        words = ["run", recipe, "--input", OPEN_I, "--limit", "90", "--run-dir", run_dir]
         done = run_cli(*words, environ=ENVIRON)
     assert done.returncode in (0, 1), done.stderr
     made = assert_checked(run_dir)
@@ -73,14 +73,14 @@ def test_careless_models_are_asked_again_and_rejected(answer: str, tmp_path: Pat
     lost = captions.total() + translations.total()
     if answer == "good":
         assert not captions
-        assert len(made) >= 140
+        assert len(made) >= 80
         return
-    assert len(made) >= 70
-    assert {"finding", "comparison", "advice"} <= set(captions)
+    assert len(made) >= 40
+    assert {"finding", "advice"} <= set(captions)
     assert {"wrong_language", "refusal", "untranslated", "script"} & set(translations)
     second = [row for row in rows(run_dir, "translate", "rejects.jsonl") if row["attempts"] == 2]
     assert second
-    assert lost >= (30 if answer == "stubborn" else 10)
+    assert lost >= (20 if answer == "stubborn" else 8)
 
 
 def test_a_second_opinion_by_translating_back_and_traditional_characters(tmp_path: Path) -> None:
