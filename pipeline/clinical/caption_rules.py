@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.clinical.caption_check import check_caption
 from pipeline.clinical.caption_text import traces, without_heading
-from pipeline.clinical.claims import claims_of
+from pipeline.clinical.claims import Claim, claims_of
 from pipeline.clinical.extract import read_report
 from pipeline.clinical.lexicon import load_lexicon, normalise, plural
 from pipeline.clinical.mentions import Mention
@@ -48,6 +48,13 @@ _NORMAL = {
     "pleural effusion": "The pleural spaces are clear.",
 }
 """What denies a finding by normality, in a sentence of its own."""
+
+_FRAMES = {
+    "elevated diaphragm": "elevation of the {side}hemidiaphragm{s}",
+    "flattened diaphragm": "flattening of the {side}hemidiaphragm{s}",
+    "costophrenic angle blunting": "blunting of the {side}costophrenic angle{s}",
+}
+"""Findings that are said with their site."""
 
 _WHOLE = frozenset({"bilateral lungs", "both lungs", "lung", "bilateral lung", "lung parenchyma"})
 _LIMITS = frozenset({"large", "significant", "focal", "acute", "displaced", "definite"})
@@ -98,7 +105,7 @@ def _sentences(sections: Iterable[str]) -> Iterator[str]:
             sentence = _tidy(raw)
             mentions = [m for m in read_report(sentence).mentions if m.status in _SHOWN]
             claims = claims_of(sentence)
-            news = {(c.name, c.status, c.sides) for c in claims}
+            news = {(c.name, c.status, _details(c)) for c in claims}
             fresh = {n for n in news if not _is_told(n, told)}
             denies_stated = any(s == "absent" and name in stated for name, s, _ in fresh)
             if not fresh or denies_stated:
@@ -112,12 +119,18 @@ def _sentences(sections: Iterable[str]) -> Iterator[str]:
                 yield from dict.fromkeys(_rebuilt(_news(mentions, fresh)))
 
 
+def _details(claim: Claim) -> frozenset[str]:
+    """Side, zone and size: what makes another instance of a finding worth saying."""
+    sizes = {level for level in claim.level if level[:1].isdigit()}
+    return claim.sides | claim.zones | sizes
+
+
 def _is_told(
     news: tuple[str, str, frozenset[str]], told: set[tuple[str, str, frozenset[str]]]
 ) -> bool:
-    """Whether it was said before, with the same side or a closer one."""
-    name, status, sides = news
-    return any(n == name and s == status and sides <= known for n, s, known in told)
+    """Whether it was said before, with the same place and size or closer ones."""
+    name, status, details = news
+    return any(n == name and s == status and details <= known for n, s, known in told)
 
 
 def _news(
@@ -180,6 +193,11 @@ def _clear(mention: Mention) -> str:
 
 def _phrase(mention: Mention) -> str:
     """*5 mm calcified nodule in the left upper lobe*."""
+    words = " ".join(mention.location).split()
+    if (frame := _FRAMES.get(mention.name)) is not None:
+        side = next((side for side in ("left", "right") if side in words), "")
+        text = frame.format(side=f"{side} " if side else "", s="" if side else "s")
+        return " ".join([*mention.level[:1], text])
     before: list[str] = [*mention.level[:2], *mention.type[:2]]
     behind: list[str] = []
     far: list[str] = []

@@ -37,7 +37,9 @@ _EARLIER = re.compile(
     | (?:in|de)creas(?:ed?|ing)\s+(?:in\s+(?:size|extent|number|the|conspicuity|volume)|from|since)
     | (?:in|de)creasing | persist\w* | remains? | resolv(?:ed|ing|es) | resolution
     | evolv(?:ed|ing) | evolution | similar\s+(?:to|in|appear\w+) | similarly
-    | (?:no|without|little|any)\s+(?:\w+\s+){{0,2}}change\b | change\s+(?:from|since|in)
+    | (?:no|without|little|any)\s+(?:(?:significant|interval|appreciable|definite|substantial|other
+      |real|obvious|gross|further|marked|acute|major|relevant)\s+){{0,2}}change\b
+    | change\s+(?:from|since)
     | (?:days?|weeks?|months?|years?|hours?)\s+(?:ago|earlier|prior|before) | yesterday | today
     | current\s+{_STUDY}
     )\b

@@ -68,14 +68,14 @@ _ZONE_WORDS = {
     "middle": "mid", "mid": "mid", "lingula": "mid", "lingular": "mid",
     "lower": "lower", "base": "lower", "bases": "lower", "basal": "lower", "basilar": "lower",
     "bibasilar": "lower", "bibasal": "lower", "上": "upper", "中": "mid", "下": "lower",
-    "尖": "upper", "底": "lower",
+    "尖": "upper", "底": "lower", "舌": "mid",
 }  # fmt: skip
 _SIDED_PARTS = (
     ("middle lobe", "right"), ("lingula", "left"), ("中叶", "right"), ("舌", "left"),
 )  # fmt: skip
 """Parts that only one lung has."""
 
-_PLACE = re.compile(r"[a-z]+|[左右双两上中下尖底]")
+_PLACE = re.compile(r"[a-z]+|[左右双两上中下尖底舌]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,15 @@ _ORGANS = (
 
 _JOINED = re.compile(r"\s+(?:and|of the|of|in the|in)\s+")
 _CLEAR = "clear"
+_TOLD = (
+    ("cardiopulmonary", "未见急性异常", "未见急性心肺异常"),
+    ("cardiopulmonary", "未见异常", "未见心肺异常"),
+    ("active", "未见异常", "未见活动性病变"),
+    ("acute disease", "未见急性异常", "未见急性病变"),
+)
+"""Word of a sentence, what is said of it in general, what to say instead."""
+
+_FLUID_OR_AIR = re.compile(r"effusion|thorax|fluid|empyema|ascites|pneumo(?:periton|media|peri)")
 _STATUS_WORDS = {"present": "", "uncertain": "possible ", "absent": "no "}
 
 
@@ -80,7 +89,12 @@ def make_back_translation(text: str) -> str:
 
 @lru_cache(maxsize=20_000)  # captions repeat themselves
 def _sentence(sentence: str) -> tuple[str, ...]:
-    return tuple(_statements(read_report(sentence).mentions))
+    lowered = sentence.lower()
+    made = tuple(_statements(read_report(sentence).mentions))
+    for word, general, told in _TOLD:
+        if word in lowered:
+            made = tuple(told if one == general else one for one in made)
+    return made
 
 
 def _statements(mentions: Sequence[Mention]) -> Iterator[str]:
@@ -130,6 +144,8 @@ def _absent(mentions: Sequence[Mention]) -> str:
 
 
 def _one_side(mention: Mention) -> tuple[str, ...]:
+    if _kind(mention.name) == "general":
+        return mention.location
     sided = [place for place in mention.location if place.split()[0] in ("left", "right")]
     return mention.location if len(sided) == len(mention.location) else ()
 
@@ -143,8 +159,8 @@ def _named(mention: Mention) -> str:
     sizes = [level for level in mention.level if _SIZE.search(level)]
     size = f"约{sizes[0].replace(' x ', '×')}" if sizes else ""
     name = _term(mention.name)
-    told = dict.fromkeys(filter(None, map(_term, _describing(mention))))
-    words = "".join(word for word in told if word not in name)
+    told = dict.fromkeys(_degree(word, mention.name) for word in _describing(mention))
+    words = "".join(word for word in told if word and word not in name)
     if _ENDS.search(mention.name):
         near = [place for place in mention.location if not _is_end(place)]
         ends = _place([place for place in mention.location if _is_end(place)])
@@ -161,6 +177,13 @@ def _named(mention: Mention) -> str:
     if name in place or (name == "心腔增大" and place.endswith(("心房", "心室"))):
         return f"{place}{words}{size}{name.removeprefix('心腔')}"
     return f"{place}{words}{size}{name}"
+
+
+def _degree(word: str, name: str) -> str:
+    """A degree or kind; *small* is 少量 of fluid and air, 小 of what has a shape."""
+    if word in ("small", "large") and not _FLUID_OR_AIR.search(name):
+        return "小" if word == "small" else "大"
+    return _term(word)
 
 
 def _describing(mention: Mention) -> list[str]:
@@ -180,13 +203,16 @@ def _describing(mention: Mention) -> list[str]:
 
 def _is_end(place: str) -> bool:
     """Whether a place is where a tube or line ends, and not a side or a part of the body wall."""
+    if "subclavian" in place or "jugular" in place:  # where it enters
+        return False
     site = load_lexicon().sites.get(normalise(place).split(" ")[-1])
     inside = site is not None and site.group in ("vessel", "heart", "mediastinum", "abdomen")
     return place[0].isdigit() or inside or "vena cava" in place or "atri" in place
 
 
 def _place(location: Iterable[str]) -> str:
-    return "、".join(dict.fromkeys(made for place in location if (made := _site(place))))
+    made = "、".join(dict.fromkeys(made for place in location if (made := _site(place))))
+    return made.replace("双侧双", "双")
 
 
 @lru_cache(maxsize=4096)
