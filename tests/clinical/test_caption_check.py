@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.clinical.caption_check import check_caption
 from pipeline.clinical.caption_rules import make_caption
+from tests.clinical.test_translation_check import pairs
 
 REPORT = (
     "FINDINGS: Small left pleural effusion, unchanged since ___. No pneumothorax. An 8 mm nodule "
@@ -24,6 +25,16 @@ def test_a_good_caption_passes_without_a_flag() -> None:
     found = check_caption(REPORT, CAPTION)
     assert found.ok, found
     assert not found.flags
+
+
+@pytest.mark.parametrize("name", ["caption_pairs.psv", "caption_pairs_unseen.psv"])
+def test_nine_in_ten_of_the_wrong_are_caught_and_hardly_any_right_ones_rejected(name: str) -> None:
+    found = pairs(name)
+    assert len(found) >= 40
+    missed = [pair for pair in found if check_caption(pair.source, pair.wrong).ok]
+    rejected = [pair for pair in found if not check_caption(pair.source, pair.right).ok]
+    assert len(missed) <= 0.1 * len(found), missed
+    assert len(rejected) <= 0.03 * len(found), rejected
 
 
 @pytest.mark.parametrize(
