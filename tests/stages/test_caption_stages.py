@@ -63,7 +63,8 @@ def test_a_wrong_caption_is_asked_for_once_more_with_what_is_wrong() -> None:
     assert made["caption"] == GOOD
     first, second = asked
     assert first.key() != second.key()
-    assert "left, right or both sides do not agree (pleural effusion)" in str(second.messages[-1].content)
+    wrong = "left, right or both sides do not agree (pleural effusion)"
+    assert wrong in str(second.messages[-1].content)
     assert second.messages[-2].role == "assistant"
 
 
