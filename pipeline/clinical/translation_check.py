@@ -198,6 +198,8 @@ def _check_chinese(verdict: Verdict, source: str, translation: str, glossary: Gl
         if _wrong_negation(english, han):
             verdict.reject("negation")
     _check_contradictions(verdict, said, told)
+    if _statuses(said) == {"absent"} and "present" in _statuses(told):
+        verdict.reject("negation", "abnormality")
     _check_names(verdict, said, told, source, translation, glossary)
 
 
@@ -259,6 +261,11 @@ def _wrong_negation(english: str, han: str) -> bool:
     if _NOT.search(english):
         return not (chinese.negates(han) or _NOT_SURE.search(english))
     return chinese.denies(han) and not (_FINE.search(english) or _NOT_SURE.search(english))
+
+
+def _statuses(claims: list[Claim]) -> set[str]:
+    """How a text speaks of abnormalities in general."""
+    return {claim.status for claim in claims if _is_general(claim.name)}
 
 
 def _check_contradictions(verdict: Verdict, said: list[Claim], told: list[Claim]) -> None:
