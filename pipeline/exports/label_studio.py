@@ -2,7 +2,7 @@
 
 Import ``{part}.json`` into a project whose labelling interface is ``label_config.xml``. Images are
 named as local files: serve the folder of the images (``LOCAL_FILES_DOCUMENT_ROOT``), or give a
-prefix. Of several images the first is shown.
+prefix. Of several images, and of several turns, the first is shown.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline.core.atomic import write_bytes
+from pipeline.exports.images import turns
 from pipeline.exports.sample_files import FolderFacts, SampleFormat, json_list
 from pipeline.exports.samples import Sample
 from pipeline.exports.survey import Survey
@@ -34,12 +35,13 @@ def row(sample: Sample, survey: Survey) -> dict[str, Any]:
     """One sample as a task with a prediction."""
     image = sample.image_paths[0]
     address = image if "://" in image else f"/data/local-files/?d={quote(image)}"
-    data = {"image": address, "question": sample.question, "id": sample.id}
+    question, output = next(turns(sample))
+    data = {"image": address, "question": question, "id": sample.id}
     answer = {
         "from_name": "answer",
         "to_name": "image",
         "type": "textarea",
-        "value": {"text": [sample.output]},
+        "value": {"text": [output]},
     }
     return {"data": data, "predictions": [{"model_version": "cxr-pipeline", "result": [answer]}]}
 
@@ -58,5 +60,4 @@ FORMAT = SampleFormat(
     finish=_write_config,
     takes_images=True,
     least_images=1,
-    one_turn=True,
 )

@@ -51,7 +51,6 @@ class SampleFormat:
         least_images: images a row must have.
         most_images: images a row can have; None for any number.
         marks_images: whether the text holds one ``<image>`` for each.
-        one_turn: whether a row has no earlier turns.
         manifest: name of the manifest; with ``{name}`` in it and in ``file``, several data sets
             share a folder.
     """
@@ -64,7 +63,6 @@ class SampleFormat:
     least_images: int = 0
     most_images: int | None = None
     marks_images: bool = False
-    one_turn: bool = False
     manifest: str = "manifest.json"
 
     def refusal(self, sample: Sample) -> str:
@@ -76,8 +74,6 @@ class SampleFormat:
             return "no_image"
         if self.most_images is not None and count > self.most_images:
             return "several_images"
-        if self.one_turn and sample.history:
-            return "has_history"
         return ""
 
 

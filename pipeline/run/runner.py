@@ -188,6 +188,8 @@ class Runner:
         if manifest is not None and stale is not None and stale.parts == ["rounds"]:
             if issubclass(stage.type, SetStage):
                 store.clear()
+                for affected in self._recipe.descendants(stage.name):
+                    self._graph.store(affected).allow_rebuild()
             else:
                 return self._rework(stage, store, manifest, parts, pool)
         elif stale is not None:

@@ -185,3 +185,34 @@ def test_images_of_a_stricter_class_make_the_run_stricter(tmp_path: Path) -> Non
     done = run_cli("run", "xrayglm", "--input", table, *root, "--run-dir", tmp_path / "again")
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "again" / "run.json").read_text())["data_class"] == "public"
+
+
+def test_a_file_that_came_later_is_taken_up_by_retry(tmp_path: Path) -> None:
+    """And the stage after it is made anew, with turns about the image where a table has some."""
+    root, run, vqa = tmp_path / "jpg", tmp_path / "run", tmp_path / "vqa"
+    for path in sorted(SAMPLE.rglob("*.png"))[:12]:
+        save(root / path.relative_to(SAMPLE), grey())
+    (held, *_) = root.rglob("*.png")
+    late = held.rename(tmp_path / "late.png")
+    words = ["--input", SAMPLE, "--limit", "8"]
+    ours = [*words, "--run-dir", run, "--set", f"stages.image-pairs.images_root={root}"]
+    done = run_cli("run", "xrayglm", *ours)
+    assert done.returncode == 1, done.stderr
+    before = stage_file(run, "image-samples", "records.jsonl")
+    assert "missing_image" in rejects(run, "image-pairs").values()
+    late.rename(held)
+    assert run_cli("retry", run, "--only", "missing_image").returncode == 0
+    done = run_cli("run", "xrayglm", *ours)
+    assert done.returncode in (0, 1), done.stderr
+    assert len(stage_file(run, "image-samples", "records.jsonl")) == len(before) + 1
+    assert run_cli("run", "medical-cxr-vqa", *words, "--run-dir", vqa).returncode == 0
+    table = f"stages.image-samples.questions={vqa / 'exports' / 'questions.csv'}"
+    done = run_cli("run", "xrayglm", *ours, "--set", table, "--rebuild", "image-samples")
+    assert done.returncode in (0, 1), done.stderr
+    for row in exported(run, "llava"):
+        asked = [turn["value"] for turn in row["conversations"] if turn["from"] == "human"]
+        assert 2 <= len(asked) <= 4
+        assert asked[0].startswith("<image>\n") and "<image>" not in "".join(asked[1:])
+    assert {row["label"] for row in exported(run, "visualglm")} <= {
+        row["translation"] for row in stage_file(run, "translate", "records.jsonl")
+    }

@@ -59,9 +59,10 @@ def test_visualglm_skips_what_it_cannot_hold(tmp_path: Path, root: Path) -> None
         image(2, image_paths=None),
         image(3, history=[["First?", "Yes."]]),
     ]
-    written, skipped = made("visualglm", rows, tmp_path / "out", root=root)
-    assert len(written) == 1
-    assert skipped == {"several_images": 1, "no_image": 1, "has_history": 1}
+    (first, turned), skipped = made("visualglm", rows, tmp_path / "out", root=root)
+    assert skipped == {"several_images": 1, "no_image": 1}
+    assert first["label"] == "It is of size 0."
+    assert turned == {"img": "p0/3.png", "prompt": "First?", "label": "Yes."}  # the first turn
 
 
 def test_llava_and_qwen_mark_images_before_the_first_question(tmp_path: Path, root: Path) -> None:
