@@ -45,6 +45,8 @@ def main() -> None:
         rows = (folder / "run" / "exports" / "questions.csv").read_text().count("\n")
         if done.returncode not in (0, 1) or rows < 100:
             sys.exit(f"exit code {done.returncode}, {rows} rows\n{done.stdout}\n{done.stderr}")
+        report = [python, "-P", "-m", "pipeline.cli", "report", str(folder / "run")]
+        subprocess.run(report, cwd=folder, check=True, stdout=subprocess.DEVNULL)
         print(f"wheel: installed elsewhere, made {rows:,} question rows")
 
 

@@ -127,7 +127,8 @@ def _keep(report: dict[str, Any], systems: dict[str, Path], out: Path) -> Iterat
     from pipeline.run.job import stored_recipe
 
     asked = {"out": str(out.resolve())}
-    runs: dict[Path, dict[str, str]] = {out / _RUN: {}}
+    judge = out / _RUN if report["kind"] == "answers" else None
+    runs: dict[Path, dict[str, str]] = {} if judge is None else {judge: {}}
     for name, path in systems.items():
         if path.is_dir():
             stage = stage_for(stored_recipe(RunFolder(path)), "alpaca")
@@ -144,9 +145,10 @@ def _score_texts(systems: list[str], replicates: int, seed: int, out: Path) -> i
 
     console = shared.make_console()
     report: dict[str, Any] = {"kind": "texts", "replicates": replicates, "seed": seed}
+    named = _named(systems)
     scored = {
         name: score_texts(answers, replicates=replicates, seed=seed)
-        for name, (answers, _) in _read(_named(systems)).items()
+        for name, (answers, _) in _read(named).items()
     }
     title = "likeness to the expected answers, with 95 % intervals"
     table = evaluating.make_table(console, title, ("figure", *scored))
@@ -170,6 +172,8 @@ def _score_texts(systems: list[str], replicates: int, seed: int, out: Path) -> i
     except OSError as error:
         raise ConfigError(f"cannot write {out / _TEXT_SCORES}: {error.strerror}") from None
     console.print(f"\nscores  {out / _TEXT_SCORES}", highlight=False, markup=False)
+    for kept in _keep(report, named, out):
+        console.print(f"        {kept}", highlight=False, markup=False)
     return ExitCode.DONE
 
 

@@ -35,6 +35,8 @@ _DOES: Mapping[str, str] = {
     "check-answers": "Answers were checked against their report",
     "caption": "A caption was written of the findings of each report, and checked against it,",
     "translate": "Captions were translated, and checked against the original,",
+    "csv-samples": "Samples were made of instructions and responses",
+    "infer": "Instructions were answered",
     "image-pairs": "Texts were paired with the images of their study",
     "image-samples": "Samples were made of images and texts",
     "judge": "Answers were scored",
@@ -262,10 +264,20 @@ def _evaluations(run: Run) -> list[str]:
                     f"- Phrases of {name}, {score['studies']:,} studies: F1 {f1}, fuzzy match from "
                     f"a likeness of {data['fuzzy_threshold']:g}."
                 )
+        elif kind == "texts":
+            for name, score in data["systems"].items():
+                rouge, f1 = (interval(score["figures"][k]) for k in ("ROUGE-L", "findings F1"))
+                lines.append(
+                    f"- Answers of {name} beside {score['rows']:,} expected ones: ROUGE-L {rouge}, "
+                    f"F1 of findings {f1}."
+                )
         else:
+            judges = ", ".join(
+                dict.fromkeys(j["model"] or j["kind"] for j in data["judge"].values())
+            )
             lines += [
-                f"- Answers of {score['system']}, {words(score['criterion'])} by a judge, "
-                f"{score['n']:,} questions: mean {interval(score['figure'], 2)} of 4."
+                f"- Answers of {score['system']}, {words(score['criterion'])}: mean "
+                f"{interval(score['figure'], 2)} of 4, {score['n']:,} questions, judged by {judges}."
                 for score in data["scores"]
             ]
     return lines

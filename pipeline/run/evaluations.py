@@ -16,7 +16,7 @@ from pipeline.core.hashing import fingerprint
 from pipeline.run.folder import RunFolder
 from pipeline.run.store import StageStore
 
-KINDS = ("labels", "keyinfo", "phrases", "answers")
+KINDS = ("labels", "keyinfo", "phrases", "answers", "texts")
 """What can be evaluated: ``kind`` of an evaluation's JSON."""
 
 _NAME = re.compile(r"[^A-Za-z0-9_-]+")
@@ -78,8 +78,8 @@ def read_evaluation(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not JSON; give what evaluate ... --json wrote") from None
     if not isinstance(value, dict) or value.get("kind") not in KINDS:
         raise ConfigError(
-            f"{path} is no evaluation of {', '.join(KINDS[:-1])} or {KINDS[-1]}; give what "
-            "evaluate ... --json wrote"
+            f"{path} is no evaluation of labels, keyinfo, phrases or answers; give what "
+            "evaluate ... --json wrote, or the scores of evaluate answers"
         )
     return value
 

@@ -249,6 +249,23 @@ def test_evaluations_are_shown(copied: Path, tmp_path: Path) -> None:
     assert "Labels of mine, 40 studies: micro F1 0.600 [0.500, 0.700]" in card
 
 
+def test_answers_beside_expected_ones(copied: Path, tmp_path: Path) -> None:
+    figures = {
+        "ROUGE-L": {"value": 0.5, "low": 0.4, "high": 0.6},
+        "BLEU": {"value": 21.5, "low": 20.0, "high": 23.0},
+        "findings F1": None,
+    }
+    one = {"rows": 30, "empty": 2, "without_reference": 1, "bleu_tokens": "zh", "figures": figures}
+    path = tmp_path / "text_scores.json"
+    path.write_bytes(orjson.dumps({"kind": "texts", "replicates": 9, "systems": {"mine": one}}))
+    page = report(copied, path)
+    table = page.table("Figures")
+    assert table.row("BLEU")["mine"] == "21.50 [20.00, 23.00]"
+    assert table.row("findings F1")["mine"] == "–"
+    assert "2 of them empty" in page.text
+    assert "Answers of mine beside 30 expected ones" in (copied / "card.md").read_text()
+
+
 def break_json(path: Path) -> None:
     path.write_text("{")
 

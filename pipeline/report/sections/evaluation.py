@@ -14,6 +14,7 @@ from pipeline.report.sections.scored_answers import scored_answers
 from pipeline.report.sections.scored_keyinfo import scored_keyinfo
 from pipeline.report.sections.scored_labels import scored_labels
 from pipeline.report.sections.scored_phrases import scored_phrases
+from pipeline.report.sections.scored_texts import scored_texts
 
 Shown = Callable[[Mapping[str, Any]], Iterator[Block]]
 
@@ -22,6 +23,7 @@ _SHOWN: Mapping[str, tuple[str, Shown]] = {
     "keyinfo": ("KeyInfo scored", scored_keyinfo),
     "phrases": ("Phrases scored", scored_phrases),
     "answers": ("Answers judged", scored_answers),
+    "texts": ("Answers beside the expected ones", scored_texts),
 }
 _CAN_BE = {
     "combine": "labels",
@@ -46,7 +48,7 @@ def evaluations(run: Run) -> Iterator[Section]:
         except (KeyError, TypeError, ValueError, AttributeError):
             raise ConfigError(
                 f"{one.file} is not an evaluation as this version writes it; make it again with "
-                f"cxr-pipeline evaluate {one.data['kind']}, or remove it"
+                "cxr-pipeline evaluate, or remove it"
             ) from None
         title += _gold(one.data)
         titles[title] += 1
