@@ -277,7 +277,7 @@ def _evaluations(run: Run) -> list[str]:
             )
             lines += [
                 f"- Answers of {score['system']}, {words(score['criterion'])}: mean "
-                f"{interval(score['figure'], 2)} of 4, {score['n']:,} questions, judged by {judges}."
+                f"{interval(score['figure'], 2)} of 4, {score['n']:,} questions, by {judges}."
                 for score in data["scores"]
             ]
     return lines
