@@ -149,7 +149,7 @@ def _load(config: LocalModelConfig, note: Note) -> Loaded:
         given["attn_implementation"] = config.attention
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
-            path, trust_remote_code=False, local_files_only=True
+            _tokenizer_folder(config, path), trust_remote_code=False, local_files_only=True
         )
         model = transformers.AutoModelForCausalLM.from_pretrained(path, **given)
         if config.adapter is not None:
@@ -216,6 +216,12 @@ def _download(config: LocalModelConfig, note: Note) -> Path:
             f"{config.path} is no folder and cannot be fetched ({type(error).__name__}); "
             "check the name, the network, and HF_TOKEN for gated models"
         ) from None
+
+
+def _tokenizer_folder(config: LocalModelConfig, path: Path) -> Path:
+    """An adapter that was saved with its tokenizer was trained with that chat template."""
+    adapter = Path(config.adapter).expanduser() if config.adapter is not None else path
+    return adapter if (adapter / "tokenizer_config.json").is_file() else path
 
 
 def _with_adapter(model: Any, adapter: str) -> Any:
