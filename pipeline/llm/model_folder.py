@@ -138,7 +138,7 @@ def read_model_folder(path: Path) -> ModelFolder:
         _context(text),
         _cache_numbers(text),
         bool(tokenizer.get("chat_template")) or (path / "chat_template.jinja").is_file(),
-        "vision_config" in config or "ForConditionalGeneration" in str(architectures[0]),
+        "vision_config" in config,
         config,
     )
 

@@ -49,7 +49,11 @@ class TransformersBackend:
         may be generated is ``timeout_s`` of the configuration.
         """
         answered: asyncio.Future[Attempt] = self._loop.create_future()
-        job = Job(request, lambda attempt: self._call(_settle, answered, attempt))
+        job = Job(
+            request,
+            lambda attempt: self._call(_settle, answered, attempt),
+            lambda error: self._call(_fail, answered, error),
+        )
         if listen is not None:
             job.listen = lambda piece: self._call(listen, piece)
         self._worker.submit(job)
@@ -68,6 +72,11 @@ class TransformersBackend:
             self._loop.call_soon_threadsafe(function, *args)
         except RuntimeError:
             return  # the loop has ended, nobody waits
+
+
+def _fail(answered: asyncio.Future[Attempt], error: Exception) -> None:
+    if not answered.done():
+        answered.set_exception(error)
 
 
 def _settle(answered: asyncio.Future[Attempt], attempt: Attempt) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.llm.backends.transformers_cache import Blocks
 from pipeline.llm.backends.transformers_choose import choose
 from pipeline.llm.backends.transformers_load import Loaded
+from pipeline.llm.backends.transformers_prompt import processed
 from pipeline.llm.backends.transformers_rows import Row
 
 
@@ -29,6 +30,7 @@ class Decoder:
         self.rows: list[Row] = []
         self._lengths: list[int] = []
         self._last: list[int] = []
+        self._shifts: list[int] = []
 
     def start(self, rows: Sequence[Row], batch_tokens: int) -> list[Row]:
         """Read the prompts of ``rows``, choose their first tokens and join them to the others.
@@ -57,13 +59,15 @@ class Decoder:
             device=self._loaded.device,
         )
         mask = self._mask(lengths, width)
-        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        seen = self._images(rows, width)
+        positions, shifts = self._positions(ids, mask, seen)
         self._blocks.read_prompt(under_way, len(rows), width)
         try:
-            tokens = choose(rows, self._forward(ids, mask, positions))
+            tokens = choose(rows, self._forward(ids, mask, positions, seen))
             self.rows += rows
             self._lengths += lengths
             self._last += tokens
+            self._shifts += shifts
         finally:
             self._blocks.written(width, max(self._lengths, default=0))
         return self._take(tokens, first=under_way)
@@ -74,7 +78,8 @@ class Decoder:
 
         device, width = self._loaded.device, max(self._lengths)
         ids = torch.tensor(self._last, device=device)[:, None]
-        positions = torch.tensor(self._lengths, device=device)[:, None]
+        places = [sum(pair) for pair in zip(self._lengths, self._shifts, strict=True)]
+        positions = torch.tensor(places, device=device)[:, None]
         self._blocks.read_token(len(self.rows), width)
         mask = self._mask([length + 1 for length in self._lengths], width + 1)
         logits = self._forward(ids, mask, positions)
@@ -95,14 +100,15 @@ class Decoder:
             self.rows[place] = self.rows[last]
             self._lengths[place] = self._lengths[last]
             self._last[place] = self._last[last]
-            del self.rows[last], self._lengths[last], self._last[last]
+            self._shifts[place] = self._shifts[last]
+            del self.rows[last], self._lengths[last], self._last[last], self._shifts[last]
         if not self.rows:
             self.clear()
 
     def clear(self) -> list[Row]:
         """Forget cache and rows, which are returned: they can be started again where they are."""
         rows, self.rows = self.rows, []
-        self._lengths, self._last = [], []
+        self._lengths, self._last, self._shifts = [], [], []
         self._blocks.clear()
         return rows
 
@@ -126,10 +132,53 @@ class Decoder:
         pads = torch.tensor([width - length for length in lengths], device=device)
         return (torch.arange(width, device=device)[None, :] >= pads[:, None]).long()
 
-    def _forward(self, ids: Any, mask: Any, positions: Any) -> Any:
+    def _images(self, rows: Sequence[Row], width: int) -> dict[str, Any]:
+        """The images of the rows as the model's forward takes them; empty where there are none."""
+        import torch
+        from torch.nn.functional import pad
+
+        if not rows[0].images:
+            return {}
+        made = processed(self._loaded, [row.text for row in rows], [row.images for row in rows])
+        seen: dict[str, Any] = {}
+        for name, value in made.items():
+            if name in ("input_ids", "attention_mask", "token_type_ids"):
+                continue
+            if name == "mm_token_type_ids":  # the answer so far is text
+                whole = [value[i][-len(row.prompt) :] for i, row in enumerate(rows)]
+                whole = [pad(one, (0, len(row.out))) for one, row in zip(whole, rows, strict=True)]
+                value = torch.stack([pad(one, (width - len(one), 0)) for one in whole])
+            if isinstance(value, torch.Tensor):
+                numbers = value.is_floating_point()
+                dtype = self._loaded.model.dtype if numbers else value.dtype
+                seen[name] = value.to(self._loaded.device, dtype)
+        return seen
+
+    def _positions(self, ids: Any, mask: Any, seen: dict[str, Any]) -> tuple[Any, list[int]]:
+        """The places of the tokens, and by how much those of later tokens differ from the count.
+
+        Models of the Qwen-VL family count an image by its sides, not by its tokens.
+        """
+        counted = (mask.cumsum(-1) - 1).clamp(min=0)
+        if self._loaded.positions is None or not seen:
+            return counted, [0] * len(ids)
+        grids = {name: value for name, value in seen.items() if name.endswith("_thw")}
+        positions, _ = self._loaded.positions(
+            input_ids=ids,
+            mm_token_type_ids=seen.get("mm_token_type_ids"),
+            attention_mask=mask,
+            **grids,
+        )
+        shifts = positions.amax(dim=(0, 2)) + 1 - mask.sum(-1)
+        return positions, shifts.tolist()
+
+    def _forward(
+        self, ids: Any, mask: Any, positions: Any, seen: dict[str, Any] | None = None
+    ) -> Any:
         """Logits after the last token of each row: [rows, vocabulary]."""
         names = self._loaded.forward_names
         given = {"input_ids": ids, "attention_mask": mask}
+        given |= {name: value for name, value in (seen or {}).items() if name in names}
         given[self._loaded.cache_name] = self._blocks.cache
         if "position_ids" in names:
             given["position_ids"] = positions

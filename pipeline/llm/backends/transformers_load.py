@@ -70,6 +70,8 @@ class Loaded:
         cache_name: how this model's forward calls the key-value cache.
         forward_names: arguments its forward takes.
         folder: what is known of it without loading.
+        processor: makes tensors of texts and images; None for a model of text alone.
+        positions: gives the places of text and image tokens, where the model counts them otherwise.
         grammars: schema grammars, made when one is asked for.
     """
 
@@ -86,6 +88,8 @@ class Loaded:
     cache_name: str
     forward_names: frozenset[str]
     folder: ModelFolder
+    processor: Any = None
+    positions: Any = None
     grammars: Any = None
 
 
@@ -148,10 +152,16 @@ def _load(config: LocalModelConfig, note: Note) -> Loaded:
     if config.attention != "auto":
         given["attn_implementation"] = config.attention
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
-            _tokenizer_folder(config, path), trust_remote_code=False, local_files_only=True
-        )
-        model = transformers.AutoModelForCausalLM.from_pretrained(path, **given)
+        words = _tokenizer_folder(config, path)
+        quietly = {"trust_remote_code": False, "local_files_only": True}
+        processor = None
+        if folder.vision:
+            processor = transformers.AutoProcessor.from_pretrained(path, **quietly)
+            tokenizer = processor.tokenizer
+            model = transformers.AutoModelForImageTextToText.from_pretrained(path, **given)
+        else:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(words, **quietly)
+            model = transformers.AutoModelForCausalLM.from_pretrained(path, **given)
         if config.adapter is not None:
             model = _with_adapter(model, config.adapter)
         if config.device_map is None:
@@ -166,16 +176,15 @@ def _load(config: LocalModelConfig, note: Note) -> Loaded:
             f"{path} cannot be loaded: {type(error).__name__}: {reason[0][:300] if reason else ''}"
         ) from None
     model.eval()
-    names = frozenset(inspect.signature(model.forward).parameters)
-    if config.adapter is not None:
-        names = frozenset(inspect.signature(model.get_base_model().forward).parameters)
+    base = model if config.adapter is None else model.get_base_model()
+    names = frozenset(inspect.signature(base.forward).parameters)
     cache_name = next((name for name in ("cache", "past_key_values") if name in names), None)
     if cache_name is None or unsupported(model.config):
         raise ConfigError(
             f"{path}: {folder.architecture} keeps another state than keys and values; "
             "serve it with transformers serve or vLLM, and use kind: openai"
         )
-    template, special = _template(config, tokenizer, path)
+    template, special = _template(config, processor or tokenizer, path)
     eos = _ends(model, tokenizer)
     if not eos:
         raise ConfigError(
@@ -196,6 +205,8 @@ def _load(config: LocalModelConfig, note: Note) -> Loaded:
         cache_name,
         names,
         folder,
+        processor,
+        getattr(getattr(base, "model", None), "get_rope_index", None),
     )
 
 

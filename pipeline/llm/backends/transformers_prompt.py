@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.llm.backends.transformers_load import Loaded
+from pipeline.llm.images import image_parts, load_image
 from pipeline.llm.local_config import LocalModelConfig
 from pipeline.llm.tokens import DEFAULT_OUTPUT
-from pipeline.llm.types import Message, Request
+from pipeline.llm.types import IMAGE_PART, Message, Request
 
 TOKEN_PARAMS = ("max_tokens", "max_completion_tokens")
 KNOWN_PARAMS = (*TOKEN_PARAMS, "temperature", "top_p", "top_k", "stop", "seed")
@@ -83,14 +85,34 @@ def read_wishes(request: Request, config: LocalModelConfig) -> Wishes:
     return wishes
 
 
-def prompt_tokens(request: Request, loaded: Loaded, config: LocalModelConfig) -> list[int]:
-    """The tokens of the prompt, by the chat template in force.
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the model reads: tokens; where images belong to it, its text and their parts as well."""
+
+    tokens: list[int]
+    text: str = ""
+    images: tuple[Mapping[str, Any], ...] = ()
+
+
+def make_prompt(request: Request, loaded: Loaded, config: LocalModelConfig) -> Prompt:
+    """The prompt of a request, by the chat template in force.
 
     Raises:
-        Unacceptable: longer than the context, or a conversation the template refuses.
+        Unacceptable: longer than the context, a conversation the template refuses, or images for a
+            model that takes none.
+        DataError: an image that cannot be read.
     """
+    images = tuple(image_parts(request))
+    if images and loaded.processor is None:
+        raise Unacceptable(
+            "no_images", "this model takes no images; use an image-text model", everywhere=True
+        )
     text = _render(request.messages, loaded, config)
-    ids: list[int] = loaded.tokenizer(text, add_special_tokens=loaded.special)["input_ids"]
+    ids: list[int]
+    if images:
+        ids = processed(loaded, [text], [images])["input_ids"][0].tolist()
+    else:
+        ids = loaded.tokenizer(text, add_special_tokens=loaded.special)["input_ids"]
     if len(ids) + 1 > loaded.context:
         raise Unacceptable(
             "context_length_exceeded",
@@ -99,13 +121,28 @@ def prompt_tokens(request: Request, loaded: Loaded, config: LocalModelConfig) ->
         )
     if not ids:
         raise Unacceptable("empty_prompt", "the chat template made nothing of the messages")
-    return ids
+    return Prompt(ids, text, images) if images else Prompt(ids)
+
+
+def processed(
+    loaded: Loaded, texts: Sequence[str], images: Sequence[Sequence[Mapping[str, Any]]]
+) -> Any:
+    """What the model's processor makes of texts and their images, padded on the left."""
+    pictures = [[load_image(part).convert("RGB") for part in parts] for parts in images]
+    return loaded.processor(
+        text=list(texts),
+        images=pictures,
+        return_tensors="pt",
+        padding=True,
+        padding_side="left",
+        add_special_tokens=loaded.special,
+    )
 
 
 def _render(messages: tuple[Message, ...], loaded: Loaded, config: LocalModelConfig) -> str:
     """The conversation as text; where the template has no place for it, system joins the user."""
-    turns = [{"role": message.role, "content": _text(message)} for message in messages]
-    system = next((turn["content"] for turn in turns if turn["role"] == "system"), "").strip()
+    turns = [_turn(message, in_parts=loaded.processor is not None) for message in messages]
+    system = next((_text(turn) for turn in turns if turn["role"] == "system"), "").strip()
     text = None
     try:
         text = _apply(turns, loaded, config)
@@ -120,8 +157,8 @@ def _render(messages: tuple[Message, ...], loaded: Loaded, config: LocalModelCon
     return text
 
 
-def _apply(turns: list[dict[str, str]], loaded: Loaded, config: LocalModelConfig) -> str:
-    text: str = loaded.tokenizer.apply_chat_template(
+def _apply(turns: list[dict[str, Any]], loaded: Loaded, config: LocalModelConfig) -> str:
+    text: str = (loaded.processor or loaded.tokenizer).apply_chat_template(
         turns,
         chat_template=loaded.template,
         tokenize=False,
@@ -131,14 +168,17 @@ def _apply(turns: list[dict[str, str]], loaded: Loaded, config: LocalModelConfig
     return text
 
 
-def _merged(turns: list[dict[str, str]]) -> list[dict[str, str]]:
+def _merged(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The turns without system role, its texts put before the first turn of the user."""
-    system = "\n\n".join(turn["content"] for turn in turns if turn["role"] == "system")
+    system = "\n\n".join(_text(turn) for turn in turns if turn["role"] == "system")
     rest = [dict(turn) for turn in turns if turn["role"] != "system"]
     first = next((turn for turn in rest if turn["role"] == "user"), None)
     if first is None:
         return [{"role": "user", "content": system}, *rest]
-    first["content"] = f"{system}\n\n{first['content']}"
+    if isinstance(first["content"], str):
+        first["content"] = f"{system}\n\n{first['content']}"
+    else:
+        first["content"] = [{"type": "text", "text": f"{system}\n\n"}, *first["content"]]
     return rest
 
 
@@ -150,12 +190,19 @@ def _refused(error: Exception) -> Unacceptable:
     )
 
 
-def _text(message: Message) -> str:
-    if isinstance(message.content, str):
-        return message.content
-    parts: list[Any] = [part.get("text") for part in message.content]
-    if any(not isinstance(part, str) for part in parts):
-        raise Unacceptable(
-            "no_images", "this model takes no images; use an image-text model", everywhere=True
-        )
-    return "\n".join(parts)
+def _turn(message: Message, *, in_parts: bool) -> dict[str, Any]:
+    """A message as chat templates take it: text, or parts where the model also takes images."""
+    content = message.content
+    if not in_parts:
+        texts = [content] if isinstance(content, str) else [str(part["text"]) for part in content]
+        return {"role": message.role, "content": "\n".join(texts)}
+    parts = ({"type": "text", "text": content},) if isinstance(content, str) else content
+    kept = [{"type": "image"} if one["type"] == IMAGE_PART else dict(one) for one in parts]
+    return {"role": message.role, "content": kept}
+
+
+def _text(turn: Mapping[str, Any]) -> str:
+    content = turn["content"]
+    if isinstance(content, str):
+        return content
+    return "\n".join(part["text"] for part in content if part["type"] == "text")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,12 +87,14 @@ class Job:
     Attributes:
         request: what is asked.
         answer: takes the attempt, from the thread of the model.
+        fail: takes the error of a request that nobody can answer.
         listen: takes the pieces of the text, from the same thread.
         cancelled: nobody waits for it any more; set from outside.
     """
 
     request: Request
     answer: Callable[[Attempt], None]
+    fail: Callable[[Exception], None]
     listen: Listen | None = None
     cancelled: bool = False
 
@@ -109,6 +111,8 @@ class Row:
         matcher: holds the answer to a schema, None where it is free.
         growing: the text as it grows, where somebody listens or a stop string may come.
         job: whose answer it is.
+        text: of the prompt, where images belong to it.
+        images: their parts, read again when the row starts: pixels of all that wait are too many.
         out: tokens of the answer so far.
         finish: finish reason, empty while it goes on.
         began: when its first token was asked for, 0 before.
@@ -121,6 +125,8 @@ class Row:
     job: Job
     matcher: Any = None
     growing: Text | None = None
+    text: str = ""
+    images: tuple[Mapping[str, Any], ...] = ()
     out: list[int] = field(default_factory=list)
     finish: str = ""
     began: float = 0.0

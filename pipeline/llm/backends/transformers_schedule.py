@@ -40,7 +40,8 @@ def next_group(waiting: Sequence[Row], running: Sequence[Row], limits: Limits) -
     """The waiting rows to start now, longest first; none if it is better to go on as it is.
 
     The one that waits longest is among them, and those next to it in length, so that little is
-    padded and nobody waits for ever. A row alone is always started, whatever the limits.
+    padded and nobody waits for ever. Rows with images start by themselves. A row alone is always
+    started, whatever the limits.
     """
     free = limits.sequences - len(running)
     if not waiting or free <= 0:
@@ -50,7 +51,8 @@ def next_group(waiting: Sequence[Row], running: Sequence[Row], limits: Limits) -
         return []
     oldest = waiting[0]
     length = len(oldest.tokens)
-    near = sorted(waiting[1:], key=lambda row: abs(len(row.tokens) - length))
+    alike = [row for row in waiting[1:] if bool(row.images) == bool(oldest.images)]
+    near = sorted(alike, key=lambda row: abs(len(row.tokens) - length))
     group: list[Row] = []
     longest = max((row.total for row in running), default=0)
     prompt = 0

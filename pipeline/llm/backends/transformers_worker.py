@@ -9,11 +9,11 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.core.errors import ConfigError
+from pipeline.core.errors import ConfigError, DataError
 from pipeline.llm.backends.base import Attempt, Fault, FaultKind
 from pipeline.llm.backends.transformers_decode import Decoder
 from pipeline.llm.backends.transformers_load import Loaded, Note, load, out_of_memory
-from pipeline.llm.backends.transformers_prompt import Unacceptable, prompt_tokens, read_wishes
+from pipeline.llm.backends.transformers_prompt import Unacceptable, make_prompt, read_wishes
 from pipeline.llm.backends.transformers_rows import Job, Row, Text
 from pipeline.llm.backends.transformers_schedule import Limits, next_group
 from pipeline.llm.backends.transformers_schema import Grammars
@@ -120,7 +120,7 @@ class Worker:
 
         try:
             wishes = read_wishes(job.request, self._config)
-            prompt = prompt_tokens(job.request, loaded, self._config)
+            prompt = make_prompt(job.request, loaded, self._config)
             matcher = None
             if job.request.schema is not None and self._config.structured == "json_schema":
                 if loaded.grammars is None:
@@ -132,11 +132,24 @@ class Worker:
             fault = Fault(kind, error.code, hint=error.hint, detail=error.detail)
             job.answer(Attempt(fault=fault))
             return None
-        wishes.most = min(wishes.most, loaded.context - len(prompt))
+        except DataError as error:  # a damaged image
+            job.fail(error)
+            return None
+        wishes.most = min(wishes.most, loaded.context - len(prompt.tokens))
         growing = None
         if wishes.stop or job.listen is not None:
             growing = Text(decode, wishes.stop, job.listen)
-        return Row(prompt, wishes, loaded.eos, decode, job, matcher, growing)
+        return Row(
+            prompt.tokens,
+            wishes,
+            loaded.eos,
+            decode,
+            job,
+            matcher,
+            growing,
+            prompt.text,
+            prompt.images,
+        )
 
     def _advance(self, decoder: Decoder, limits: Limits) -> None:
         """Start waiting rows, or make one step with those under way."""

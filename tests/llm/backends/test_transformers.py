@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -69,6 +70,28 @@ async def test_a_batch_answers_as_one_by_one(model: Path, tmp_path: Path) -> Non
         alone = await ask_all(opened, asked)
     assert [one.text for one in together] == [one.text for one in alone]
     assert [one.usage for one in together] == [one.usage for one in alone]
+
+
+async def test_rows_of_all_lengths_come_and_go(model: Path, tmp_path: Path) -> None:
+    dice = random.Random(4)
+    asked = [
+        Request("t", (Message("user", "w" * dice.randint(1, 300)),), params={"max_tokens": most})
+        for most in (dice.choice((1, 2, 9, 40, 90)) for _ in range(60))
+    ]
+    async with engine(model, tmp_path / "together", batch_sequences=6) as opened:
+        ask = opened.for_stage("s")
+        leaving = [asyncio.ensure_future(ask(one)) for one in requests(3)]
+        together = await ask_all(opened, asked[:30])
+        for task in leaving:
+            task.cancel()
+        together += await ask_all(opened, asked[30:])
+    async with engine(model, tmp_path / "alone", batch_sequences=1) as opened:
+        alone = await ask_all(opened, asked)
+    assert [one.text for one in together] == [one.text for one in alone]
+    assert [one.usage.completion_tokens for one in together] == [
+        min(one.usage.completion_tokens, request.params["max_tokens"])
+        for one, request in zip(alone, asked, strict=True)
+    ]
 
 
 async def test_the_answers_are_those_of_generate(model: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pipeline.llm.types import Request
 
 def row(prompt: int, most: int = 10) -> Row:
     wishes = Wishes(most, 0.0, 1.0, 0, (), random.Random(0))
-    job = Job(Request("t"), lambda attempt: None)
+    job = Job(Request("t"), lambda attempt: None, lambda error: None)
     return Row([1] * prompt, wishes, frozenset({0}), lambda tokens: "", job)
 
 
