@@ -20,7 +20,7 @@ from pipeline.core.errors import ConfigError, DataError, GovernanceError
 from pipeline.llm.config import BackendConfig, parse_backend
 from pipeline.llm.governance import CREDENTIALED, DATA_CLASSES, Gate, GovernanceConfig, open_gate
 from pipeline.llm.images import image_part
-from pipeline.llm.open import Note, open_engine
+from pipeline.llm.open import Answering, Note, open_engine
 from pipeline.llm.talk import Conversation, Talk
 from pipeline.llm.talk_config import ChatConfig
 from pipeline.run.exporting import notice
@@ -82,14 +82,19 @@ class ChatSetup:
 
     @property
     def notice(self) -> str:
-        """What follows from the data class, in a sentence."""
-        return notice(self.gate.data_class)
+        """What follows from the data class, for whoever sits in front."""
+        if self.gate.strict:
+            return (
+                "What is typed, shown and answered counts as credentialed: pass nothing of it on. "
+                "Nothing is kept."
+            )
+        return "Nothing is kept."
 
     @asynccontextmanager
-    async def open(
+    async def engine(
         self, environ: Mapping[str, str] = os.environ, note: Note = lambda _: None
-    ) -> AsyncIterator[Talk]:
-        """A conversation with the backend, open until the end of the context.
+    ) -> AsyncIterator[Answering]:
+        """The engine of the backend, open until the end of the context.
 
         Args:
             environ: where keys are looked up.
@@ -103,6 +108,14 @@ class ChatSetup:
         async with open_engine(
             backend, _NO_JOURNAL, self.gate.check, environ=environ, note=note
         ) as engine:
+            yield engine
+
+    @asynccontextmanager
+    async def open(
+        self, environ: Mapping[str, str] = os.environ, note: Note = lambda _: None
+    ) -> AsyncIterator[Talk]:
+        """A conversation with the backend; see :meth:`engine`."""
+        async with self.engine(environ, note) as engine:
             yield Talk(engine, Conversation(self.config))
 
     def image(self, path: Path) -> dict[str, Any]:

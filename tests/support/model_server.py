@@ -445,6 +445,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--window", type=float, action="append", help="seconds; may be repeated")
     parser.add_argument("--style", choices=["sliding", "fixed"], default="sliding")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds")
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds between streamed pieces")
     parser.add_argument("--faults", default="", help="500=0.05,429=0.05,hang=0.002")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--answer", default="tests.support.model_server:plain_answer")
@@ -462,6 +463,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         echo=options.echo,
         port=options.port,
     )
+    server.streaming.pause_s = options.pause
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(server))
 
