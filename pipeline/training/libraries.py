@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 from pipeline.core.errors import ConfigError
@@ -38,6 +40,24 @@ def require(*, hub: bool = False) -> None:
     os.environ.setdefault("TQDM_DISABLE", "1")
     # They warn each other of names that will change; what concerns a user is an error of ours.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers|trl|peft")
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """What the libraries write is for its owner alone; they leave that to the process."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def quiet() -> None:
+    """No progress bars and no advice from transformers; imports it."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
 
 
 def versions() -> dict[str, str]:

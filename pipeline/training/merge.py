@@ -86,7 +86,8 @@ def merge(
         make_private_dir(target.root)
         if data_class == "credentialed":
             RunFolder(target.root).guard("--out")
-        difference, dtype = _merge_into(adapter, model, target.root)
+        with libraries.private_files():
+            difference, dtype = _merge_into(adapter, model, target.root)
     except OSError as error:
         raise StorageError(
             f"{out} cannot be written ({error.strerror or type(error).__name__})"
@@ -165,6 +166,7 @@ def _merge_into(adapter: Path, base: BaseModel, out: Path) -> tuple[float, str]:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    libraries.quiet()
     dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     dtype = base.folder.dtype if base.folder.dtype in dtypes else "fp32"
     try:

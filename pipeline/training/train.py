@@ -74,7 +74,11 @@ def finetune(job: TrainJob, say: Say) -> dict[str, Any]:
     data = open_set(job.data, validation=job.validation, data_class=job.data_class)
     folder = TrainFolder(job.out.expanduser().absolute())
     folder.prepare()
-    with folder.locked() if _first() else nullcontext(), _storage(folder):
+    with (
+        folder.locked() if _first() else nullcontext(),
+        libraries.private_files(),
+        _storage(folder),
+    ):
         if data.data_class == "credentialed":
             folder.guard()
         return _Training(job, data, folder, say).run()
@@ -97,6 +101,7 @@ class _Training:
 
     def run(self) -> dict[str, Any]:
         """Train to the end, or to a stop."""
+        libraries.quiet()
         known = self.folder.read()
         base = self._base()
         self.data_class = (
