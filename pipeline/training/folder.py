@@ -28,7 +28,8 @@ from pipeline.core.jsonl import dump_line, iter_objects
 from pipeline.run.folder import RunFolder
 from pipeline.training.base_model import MANIFEST, read_manifest
 
-DONE, RUNNING = "done", "running"
+DONE, RUNNING, PREPARING = "done", "running", "preparing"
+"""States of a training; one that is being prepared may still be prepared otherwise."""
 
 
 class TrainFolder:
@@ -79,11 +80,7 @@ class TrainFolder:
         if self.root.exists():
             if not self.root.is_dir():
                 raise ConfigError(f"{self.root} is a file; --out takes a folder")
-            ours = {MANIFEST, ".lock", "base"}
-            if self.read() is None and any(
-                entry.name not in ours and not entry.name.endswith(".tmp")
-                for entry in self.root.iterdir()
-            ):
+            if self.read() is None and any(e.name != ".lock" for e in self.root.iterdir()):
                 raise ConfigError(f"{self.root} is not empty and no training; choose another --out")
         try:
             make_private_dir(self.root)
@@ -107,7 +104,7 @@ class TrainFolder:
             ResumeMismatch: it was started on other data, another base or with other options.
         """
         known = self.read()
-        if known is None:
+        if known is None or known.get("state") == PREPARING:
             return False
         changed = sorted(_differences(known.get("deciding", {}), deciding))
         if changed:

@@ -20,7 +20,7 @@ from pipeline.training.base_model import BaseModel, find_model, read_model
 from pipeline.training.cards import write_card
 from pipeline.training.config import TrainConfig
 from pipeline.training.data import StatedClass, TrainingSet, open_set
-from pipeline.training.folder import DONE, RUNNING, TrainFolder, read_log
+from pipeline.training.folder import DONE, PREPARING, RUNNING, TrainFolder, read_log
 from pipeline.training.loss_plot import write_plot
 from pipeline.training.memory import Estimate, available, check_memory
 from pipeline.training.presets import Preset
@@ -103,7 +103,10 @@ class _Training:
         """Train to the end, or to a stop."""
         libraries.quiet()
         known = self.folder.read()
-        base = self._base()
+        fresh = known is None or known.get("state") == PREPARING
+        if fresh and _first():
+            self.folder.write({"state": PREPARING, "data_class": self.data.data_class})
+        base = self._base(fresh=fresh)
         self.data_class = (
             "credentialed" if base.data_class == "credentialed" else self.data.data_class
         )
@@ -160,18 +163,14 @@ class _Training:
 
     # The steps, in order.
 
-    def _base(self) -> BaseModel:
+    def _base(self, *, fresh: bool) -> BaseModel:
         if self.job.model is not None:
             return read_model(find_model(self.job.model, allow_download=self.job.allow_download))
-        if not (self.folder.base / "config.json").is_file() and _first():
+        if fresh and _first():
             from pipeline.training.scratch import make_scratch
 
-            if self.data.data_class == "credentialed":
-                self.folder.guard()
-            unfinished = self.folder.root / "base.tmp"
-            shutil.rmtree(unfinished, ignore_errors=True)
-            make_scratch(self.data, self.config.scratch, self.config.seed, unfinished)
-            unfinished.rename(self.folder.base)
+            shutil.rmtree(self.folder.base, ignore_errors=True)
+            make_scratch(self.data, self.config.scratch, self.config.seed, self.folder.base)
         return read_model(self.folder.base)
 
     def _say_set(self, base: BaseModel) -> None:

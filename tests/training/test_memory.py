@@ -61,3 +61,13 @@ def test_what_is_no_model_is_said(tmp_path: Path) -> None:
     (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
     with pytest.raises(ConfigError, match="safetensors"):
         read_model(pickled)
+
+
+def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.training import libraries
+
+    monkeypatch.setattr(libraries, "find_spec", lambda name: None if name == "trl" else object())
+    with pytest.raises(
+        ConfigError, match=r'needs trl; install it: pip install "cxr-pipeline\[train\]"'
+    ):
+        libraries.require()
