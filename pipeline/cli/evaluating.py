@@ -138,35 +138,37 @@ def write_report(
     predictions: Sequence[Prediction],
     gold: Sequence[Path],
     options: dict[str, Any],
-) -> list[Path]:
+) -> list[str]:
     """Write the JSON report: to ``path``, if it is wanted, and into each run that was scored.
 
-    It comes before the tables, so that nothing is lost where these are cut off (``| head``).
+    It comes before the tables, so that nothing is lost where these are cut off (``| head``). A run
+    folder that cannot be written to is no failure: it may be somebody else's.
+
+    Returns:
+        What to say of it after the tables.
 
     Raises:
-        ConfigError: it cannot be written.
+        ConfigError: ``path`` cannot be written.
     """
     from pipeline.core.atomic import make_private_dir, write_json
 
-    written = []
-    try:
-        if path is not None:
+    said = []
+    if path is not None:
+        try:
             make_private_dir(path.parent)
             write_json(path, report)
-            written.append(path)
-        written += _keep(report, predictions, gold, options)
-    except OSError as error:
-        where = path or error.filename or "the evaluation"
-        raise ConfigError(f"cannot write {where}: {error.strerror}") from None
-    return written
+        except OSError as error:
+            raise ConfigError(f"cannot write {path}: {error.strerror}") from None
+        said.append(f"written  {path}")
+    return [*said, *_keep(report, predictions, gold, options)]
 
 
-def say_written(written: Sequence[Path], console: Console) -> None:
+def say_written(said: Sequence[str], console: Console) -> None:
     """Say where the JSON report is."""
-    if written:
+    if said:
         console.print()
-    for path in written:
-        console.print(f"written  {path}", highlight=False, markup=False)
+    for line in said:
+        console.print(line, highlight=False, markup=False)
 
 
 def _keep(
@@ -174,8 +176,8 @@ def _keep(
     predictions: Sequence[Prediction],
     gold: Sequence[Path],
     options: dict[str, Any],
-) -> Iterator[Path]:
-    """Put the report into the run folders among ``predictions``."""
+) -> Iterator[str]:
+    """Put the report into the run folders among ``predictions``; says where it is."""
     from pipeline.run.evaluations import keep_evaluation
     from pipeline.run.folder import RunFolder
 
@@ -191,7 +193,12 @@ def _keep(
             continue
         stages = {one.name: one.stage for one in predictions if one.run == run}
         about = _ENDINGS.sub("", gold[0].name) if gold else ""
-        yield keep_evaluation(folder, report, about=about, asked=asked, stages=stages)
+        try:
+            kept = keep_evaluation(folder, report, about=about, asked=asked, stages=stages)
+        except OSError as error:
+            yield f"not kept in {run}: {error.strerror}"
+        else:
+            yield f"written  {kept}"
 
 
 def show_notes(notes: Iterable[str], console: Console) -> None:

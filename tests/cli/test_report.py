@@ -53,6 +53,15 @@ def test_evaluations_of_a_run_are_kept_and_shown(run: Path) -> None:
     assert "Outdated" not in page.text
 
 
+def test_a_run_that_cannot_be_written_to_is_scored_all_the_same(run: Path, tmp_path: Path) -> None:
+    (run / "evaluation").write_text("in the way")
+    gold = ("--gold", run / "exports" / "labels.csv", "--replicates", "0")
+    done = run_cli("evaluate", "labels", *gold, run, "--json", tmp_path / "out.json")
+    assert done.returncode == 0, done.stderr
+    assert f"not kept in {run}" in done.stdout and "micro" in done.stdout
+    assert (tmp_path / "out.json").is_file()
+
+
 def test_an_evaluation_of_what_was_made_again_is_outdated(run: Path) -> None:
     evaluate(run)
     (kept,) = (run / "evaluation").glob("*.json")
