@@ -78,9 +78,21 @@ def _behind(
         fit = fits(clause[later].parts)
         if fit:
             behind.append((later, fit[-1:]))
-        elif behind or not attached:
+        elif behind or not (attached or _shares_site(clause, later)):
             break
     return behind
+
+
+def _shares_site(clause: list[Phrase], index: int) -> bool:
+    """*Tortuosity and atherosclerosis of the aorta*: the site is behind what is listed."""
+    phrase = clause[index]
+    return (
+        phrase.roles.keys() == {"and"}
+        and phrase.solid
+        and not phrase.site
+        and index + 1 < len(clause)
+        and "of" in clause[index + 1].roles
+    )
 
 
 def listed_head(

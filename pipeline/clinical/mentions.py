@@ -143,9 +143,34 @@ def _read_clause(rulebook: Rulebook, clause: list[Phrase]) -> list[Draft]:
                         draft = _named(rulebook, clause, index, part)
                         drafts.extend(_twins(draft))
                         drafts.append(draft)
+        elif phrase.site and (shared := _calcified_too(rulebook, clause, index)) is not None:
+            drafts.append(shared)
         if phrase.normal is not None and phrase.status != "absent":
             drafts.extend(denied_by_normality(rulebook, clause, index, drafts))
     return drafts
+
+
+def _calcified_too(rulebook: Rulebook, clause: list[Phrase], index: int) -> Draft | None:
+    """*Calcified granulomas and lymph nodes*: a bare site shares the state in a wording."""
+    phrase = clause[index]
+    if not index or phrase.roles.keys() != {"and"} or not all(p.entry.site for p in phrase.parts):
+        return None
+    part, named = phrase.parts[-1], clause[index - 1].parts[-1:]
+    site = part.entry.site
+    if site is None or not site.noun or not named or not named[0].entry.finding:
+        return None
+    state = rulebook.tree.get(named[0].entry.phrase.split(" ")[0])
+    states = state[0].states if state is not None and state[0] is not None else ()
+    table = rulebook.compositions
+    made = next((m for s in states if (m := table.get((site.region, s))) is not None), None)
+    if made is None or (index + 1 < len(clause) and clause[index + 1].normal is not None):
+        return None
+    found = Found()
+    found.take(phrase.parts)
+    from_right(clause, index, found)
+    start = clause[index - 1].parts[-1].start
+    rule = "site + state"
+    return Draft(made.result, index, phrase.status, phrase.trigger, rule, found, start, part.end)
 
 
 def _named(rulebook: Rulebook, clause: list[Phrase], index: int, part: Part) -> Draft:
@@ -155,10 +180,13 @@ def _named(rulebook: Rulebook, clause: list[Phrase], index: int, part: Part) -> 
     group = rulebook.lexicon.groups.get(rulebook.lexicon.by_name[name].location, "any")
     found = gather(clause, index, part, group)
     compositions = rulebook.compositions
+    lung = any(p.entry.site and p.entry.site.group == "lung" for g in found.places for p in g)
     for key in (name, *found.kinds):
         if key not in rulebook.combining:
             continue
-        heads = list(found.regions) if key == name else [name]
+        heads = (
+            [r for r in found.regions if r != "chest wall" or not lung] if key == name else [name]
+        )
         made = next((m for h in heads if (m := compositions.get((h, key))) is not None), None)
         if made is not None and made.mode == "replace":
             name, rule = made.result, "wording + place or type"
