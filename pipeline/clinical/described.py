@@ -52,7 +52,9 @@ def described(text: str) -> Iterator[tuple[int, int]]:
             ends = _new_paragraph(text, start)
             skipping = skipping and not ends
             elsewhere = elsewhere and not (ends or _ITEM.match(text, start, end))
-        title, colon = _title(text, start, end)
+        title, colon = "", False
+        if end - start <= _LONGEST_ALONE or text.find(":", start, start + _LONGEST) >= 0:
+            title, colon = _title(text, start, end)
         name = title.lower()
         if name and _ELSEWHERE.fullmatch(name):
             elsewhere, began = True, colon and _says_more(text, start, end)
@@ -73,10 +75,8 @@ def _says_more(text: str, start: int, end: int) -> bool:
 
 def _title(text: str, start: int, end: int) -> tuple[str, bool]:
     """The heading a sentence begins with, or is, and whether a colon follows; "" without one."""
-    if text.find(":", start, min(end, start + _LONGEST)) >= 0:
-        heading = _HEADING.match(text, start, end)
-        if heading is not None:
-            return heading.group(1), True
+    if (heading := _HEADING.match(text, start, end)) is not None:
+        return heading.group(1), True
     if end - start > _LONGEST_ALONE:
         return "", False
     return _NUMBER.sub("", text[start:end]).strip(" \t\r\n.:"), False

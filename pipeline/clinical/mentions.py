@@ -150,6 +150,12 @@ def _read_clause(rulebook: Rulebook, clause: list[Phrase]) -> list[Draft]:
     return drafts
 
 
+def _heads(found: Found) -> list[str]:
+    """The regions of a finding; a *soft tissue* mass in a lobe is not one of the chest wall."""
+    groups = {p.entry.site.group for g in found.places for p in g if p.entry.site is not None}
+    return [r for r in found.regions if r != "chest wall" or "lung" not in groups]
+
+
 def _calcified_too(rulebook: Rulebook, clause: list[Phrase], index: int) -> Draft | None:
     """*Calcified granulomas and lymph nodes*: a bare site shares the state in a wording."""
     phrase = clause[index]
@@ -180,13 +186,10 @@ def _named(rulebook: Rulebook, clause: list[Phrase], index: int, part: Part) -> 
     group = rulebook.lexicon.groups.get(rulebook.lexicon.by_name[name].location, "any")
     found = gather(clause, index, part, group)
     compositions = rulebook.compositions
-    lung = any(p.entry.site and p.entry.site.group == "lung" for g in found.places for p in g)
     for key in (name, *found.kinds):
         if key not in rulebook.combining:
             continue
-        heads = (
-            [r for r in found.regions if r != "chest wall" or not lung] if key == name else [name]
-        )
+        heads = _heads(found) if key == name else [name]
         made = next((m for h in heads if (m := compositions.get((h, key))) is not None), None)
         if made is not None and made.mode == "replace":
             name, rule = made.result, "wording + place or type"
