@@ -8,6 +8,9 @@ range is taken. Nothing else of the file is used or handed on.
 from __future__ import annotations
 
 import io
+import logging
+import warnings
+from functools import cache
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from pipeline.core.errors import DataError
@@ -75,7 +78,7 @@ def dicom_image(data: bytes, name: str) -> Image.Image:
 
         pixels = pixel_array(dataset, index=0)
     except (RuntimeError, NotImplementedError) as error:
-        if syntax.is_compressed and _needs_plugin(syntax):
+        if _needs_plugin(syntax):
             problem = f"{name}: {syntax.name} needs a plugin; {PLUGINS}"
             raise DataError("dicom_compression", problem) from None
         raise _unreadable(error, name) from None
@@ -136,12 +139,15 @@ def _first(value: Any) -> float | None:
 
 
 def _needs_plugin(syntax: Any) -> bool:
+    """Whether pixels are packed in a way that an installed pydicom could unpack with a plugin."""
     from pydicom.pixels import get_decoder
 
     try:
-        return not get_decoder(syntax).is_available
+        return bool(syntax.is_compressed) and not get_decoder(syntax).is_available
     except NotImplementedError:
         return True
+    except ValueError:  # no transfer syntax at all
+        return False
 
 
 def _pydicom(name: str) -> Any:
@@ -149,7 +155,18 @@ def _pydicom(name: str) -> Any:
         import pydicom
     except ImportError:
         raise DataError("no_dicom_reader", f"{name} is DICOM: {INSTALL}") from None
+    _silence()
     return pydicom
+
+
+@cache
+def _silence() -> None:
+    """Keep pydicom from quoting damaged elements in warnings and logs: they may hold names."""
+    import pydicom
+
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    warnings.filterwarnings("ignore", module=r"pydicom\b")
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 
 def _unreadable(error: Exception, name: str) -> DataError:

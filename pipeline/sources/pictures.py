@@ -33,6 +33,8 @@ MAX_FILE_BYTES: Final = 256 << 20
 CLIPPED: Final = 0.001
 """Share of the darkest and of the brightest pixels that the window of a deep image cuts off."""
 
+_ROWS: Final = 256
+
 _SWAPPED: Final = frozenset({5, 6, 7, 8})
 """Values of EXIF Orientation (tag 274) that turn an image by 90 degrees."""
 
@@ -153,17 +155,28 @@ def window(values: Any) -> Image.Image:
     import numpy as np
     from PIL import Image
 
+    if values.dtype == np.uint16:
+        return _window_by_table(values)
     finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values.reshape(-1)
     if not finite.size:
         return Image.fromarray(np.zeros(values.shape, np.uint8))
-    if values.dtype == np.uint16:
-        # A histogram is exact and ten times as fast as sorting.
-        below = np.cumsum(np.bincount(finite, minlength=1 << 16))
-        low = int(np.searchsorted(below, CLIPPED * below[-1], side="right"))
-        high = int(np.searchsorted(below, (1 - CLIPPED) * below[-1]))
-    else:
-        low, high = np.quantile(finite, (CLIPPED, 1 - CLIPPED))
+    low, high = np.quantile(finite, (CLIPPED, 1 - CLIPPED))
     return rescale(values, float(low), float(high))
+
+
+def _window_by_table(values: Any) -> Image.Image:
+    """The same for 16 bits: exact by a histogram, and a table of all values does the rest."""
+    import numpy as np
+    from PIL import Image
+
+    counts = np.zeros(1 << 16, np.int64)
+    for start in range(0, len(values), _ROWS):  # in pieces: it is done in 64 bits
+        counts += np.bincount(values[start : start + _ROWS].reshape(-1), minlength=1 << 16)
+    below = np.cumsum(counts)
+    low = int(np.searchsorted(below, CLIPPED * below[-1], side="right"))
+    high = int(np.searchsorted(below, (1 - CLIPPED) * below[-1]))
+    table = rescale(np.arange(1 << 16).reshape(256, 256), float(low), float(high))
+    return Image.fromarray(np.asarray(table).reshape(-1)[values])
 
 
 def rescale(values: Any, low: float, high: float) -> Image.Image:
@@ -179,12 +192,13 @@ def rescale(values: Any, low: float, high: float) -> Image.Image:
 
 @cache
 def _pillow() -> Any:
-    """Pillow's ``Image`` module, without its warning about sizes that are refused here anyway."""
+    """Pillow's ``Image`` module, without its warnings: what is damaged or huge is refused here."""
     import warnings
 
     from PIL import Image
 
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     return Image
 
 

@@ -151,6 +151,27 @@ def test_damaged_files_have_a_reason(tmp_path: Path) -> None:
         assert reason(path).reason == "unreadable_image"
 
 
+def test_what_is_wrong_inside_is_not_said_with_its_values(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Libraries quote the element they stumble over; here that may be a name."""
+    data = written(tmp_path / "a.dcm").read_bytes()
+    for old, new in (
+        (b"1.2.3", b"Sent!"),
+        (b"1.2.840.10008.1.2.1", b"1.2.840.Sentinel.1"),
+        (b"PN\x0e\x00Sentinel", b"DA\x0e\x00Sentinel"),
+        (b"MONOCHROME2 ", b"SENTINEL    "),
+    ):
+        path = tmp_path / "b.dcm"
+        path.write_bytes(data.replace(old, new))
+        try:
+            decode(path.read_bytes(), path.name)
+        except DataError as error:
+            assert "sent" not in str(error).lower()
+    said = caplog.text + "".join(str(one.message) for one in recwarn)
+    assert "sent" not in said.lower()
+
+
 def test_a_huge_one_is_refused_by_its_header(tmp_path: Path) -> None:
     path = written(tmp_path / "a.dcm", Rows=60_000, Columns=60_000)
     assert reason(path).reason == "image_too_large"
