@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 from pipeline.core.errors import ConfigError
-from pipeline.llm.backends import transformers_load
+from pipeline.llm.backends import transformers_load, transformers_memory
 from pipeline.llm.local_config import LocalModelConfig
 from pipeline.llm.model_folder import ModelFolder, model_path, read_model_folder
 
@@ -49,13 +49,13 @@ def _describe(config: LocalModelConfig, folder: ModelFolder) -> Iterator[tuple[s
         f"{folder.architecture}, {folder.parameters:,} parameters, stored as {folder.dtype}, "
         f"{folder.weight_bytes / 1e9:.1f} GB",
     )
-    free = transformers_load.free_memory(device)
+    free = transformers_memory.free_memory(device)
     have = "" if free is None else f", {free / 1e9:.1f} GB are free"
     yield "ok", f"on {device} as {dtype}: {weights:.1f} GB of weights{have}"
-    transformers_load.require_memory(config, folder, device, dtype)
+    transformers_memory.require_memory(config, folder, device, dtype)
     if free is not None and folder.cache_numbers and config.batch_tokens is None:
         left = max(0, free - folder.bytes_as(dtype))
-        tokens = transformers_load.batch_tokens(folder, dtype, left)
+        tokens = transformers_memory.batch_tokens(folder, dtype, left)
         size = folder.cache_bytes(dtype) / 1e3
         yield "ok", f"{size:,.0f} kB a token in the cache: batches of up to {tokens:,} tokens"
     context = config.context or folder.context

@@ -14,7 +14,7 @@ from pipeline.llm.local_config import LocalModelConfig
 from pipeline.llm.model_folder import model_path, read_model_folder
 from pipeline.llm.types import Request
 
-CLOSE_S = 10.0
+CLOSE_S = 5.0
 """How long closing waits for the step under way; the thread ends with the process in any case."""
 
 

@@ -39,7 +39,7 @@ class Decoder:
             rows: those to start.
             batch_tokens: what the limits allow, by which the cache is cut.
 
-        Returns those that are finished already. On an error the others are as they were.
+        Returns those that are finished already. After an error nothing but :meth:`clear` helps.
         """
         import torch
 

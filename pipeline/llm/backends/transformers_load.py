@@ -1,7 +1,7 @@
 """Loading a Hugging Face model folder: offline, from safetensors, without code of others.
 
-A loaded model is kept until another one is needed, so that the stages of a run that ask the same
-model load it once.
+A loaded model is kept until another one is needed and nobody uses it, so that the stages of a run
+that ask the same model load it once.
 """
 
 from __future__ import annotations
@@ -16,6 +16,14 @@ from typing import Any
 
 from pipeline.core.errors import ConfigError
 from pipeline.llm.backends.transformers_cache import unsupported
+from pipeline.llm.backends.transformers_memory import (
+    batch_tokens,
+    free_memory,
+    out_of_memory,
+    release_memory,
+    require_memory,
+    too_little,
+)
 from pipeline.llm.local_config import LocalModelConfig
 from pipeline.llm.model_folder import (
     DTYPE_BYTES,
@@ -28,15 +36,6 @@ from pipeline.llm.model_folder import (
 
 Note = Callable[[str], None]
 """Takes a line for the user."""
-
-HEADROOM = 1.1
-"""Loading needs so much more than the weights: buffers, and what the libraries take themselves."""
-CACHE_SHARE = 0.5
-"""Share of the memory left after loading that a batch may hold in its key-value cache.
-
-Its blocks are a quarter larger than what is in use, and the activations of a step come on top.
-"""
-LEAST_BATCH_TOKENS, MOST_BATCH_TOKENS = 4_096, 1 << 20
 
 ALPACA = (
     "{% for m in messages %}{% if m['role'] == 'system' %}{{ m['content'] }}\n\n"
@@ -73,6 +72,7 @@ class Loaded:
         processor: makes tensors of texts and images; None for a model of text alone.
         positions: gives the places of text and image tokens, where the model counts them otherwise.
         grammars: schema grammars, made when one is asked for.
+        users: threads that generate with it now.
     """
 
     model: Any
@@ -91,10 +91,11 @@ class Loaded:
     processor: Any = None
     positions: Any = None
     grammars: Any = None
+    users: int = 0
 
 
 def load(config: LocalModelConfig, note: Note = lambda _: None) -> Loaded:
-    """The model of ``config``, loaded now or before.
+    """The model of ``config``, loaded now or before; :func:`let_go` says that it is not used.
 
     Raises:
         ConfigError: no model, a missing library, too little memory; says what to do.
@@ -103,9 +104,18 @@ def load(config: LocalModelConfig, note: Note = lambda _: None) -> Loaded:
         key = f"{weights_of(config)} {config.model_dump_json()}"
         known = _kept.get(key)
         if known is None:
-            _kept.clear()  # one at a time: the next may need all the memory
+            for unused in [name for name, one in _kept.items() if not one.users]:
+                del _kept[unused]  # the next may need all the memory
+            release_memory()
             known = _kept[key] = _load(config, note)
+        known.users += 1
         return known
+
+
+def let_go(loaded: Loaded) -> None:
+    """One user less: the model stays until the memory is needed for another."""
+    with _lock:
+        loaded.users -= 1
 
 
 def prepare_environment(config: LocalModelConfig) -> None:
@@ -170,7 +180,7 @@ def _load(config: LocalModelConfig, note: Note) -> Loaded:
         raise
     except Exception as error:
         if out_of_memory(error):
-            raise ConfigError(_too_little(config, folder, device, dtype, None)) from None
+            raise ConfigError(too_little(config, folder, device, dtype, None)) from None
         reason = str(error).strip().splitlines()
         raise ConfigError(
             f"{path} cannot be loaded: {type(error).__name__}: {reason[0][:300] if reason else ''}"
@@ -309,87 +319,3 @@ def pick_dtype(config: LocalModelConfig, folder: ModelFolder, device: Any) -> st
     if device.type == "cpu" or folder.dtype not in DTYPE_BYTES:
         return "fp32" if device.type == "cpu" and not folder.quantised else "bf16"
     return folder.dtype
-
-
-def free_memory(device: Any) -> int | None:
-    """Bytes that are free on ``device``; None where nobody can say."""
-    import torch
-
-    if device.type == "cuda":
-        free: int = torch.cuda.mem_get_info(device)[0]
-        return free
-    if device.type == "cpu":
-        return free_main_memory()
-    return None
-
-
-def free_main_memory() -> int | None:
-    """Bytes of main memory this process can still take, the limit of its group included."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines if ":" in line}
-    free = kilobytes.get("MemAvailable", 0) * 1024
-    try:
-        root = Path("/sys/fs/cgroup")
-        limit = (root / "memory.max").read_text(encoding="ascii").strip()
-        used = int((root / "memory.current").read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return free or None
-    return min(free, int(limit) - used) if limit.isdigit() else free or None
-
-
-def require_memory(config: LocalModelConfig, folder: ModelFolder, device: Any, dtype: str) -> None:
-    """See that the weights fit.
-
-    Raises:
-        ConfigError: they do not; says how much is needed and what would fit.
-    """
-    if config.device_map is not None:
-        return  # accelerate places what does not fit elsewhere
-    free = free_memory(device)
-    if free is not None and folder.bytes_as(dtype) * HEADROOM > free:
-        raise ConfigError(_too_little(config, folder, device, dtype, free))
-
-
-def _too_little(
-    config: LocalModelConfig, folder: ModelFolder, device: Any, dtype: str, free: int | None
-) -> str:
-    """How much is needed and what would fit."""
-    needed = folder.bytes_as(dtype) * HEADROOM
-    have = "too little is free" if free is None else f"{free / 1e9:.1f} GB are free"
-    ways = []
-    half = folder.bytes_as("bf16") * HEADROOM
-    if dtype == "fp32" and free is not None and half <= free:
-        ways.append(f"dtype: bf16 ({half / 1e9:.1f} GB) fits")
-    if device.type == "cuda":
-        ways.append("device_map: auto spreads it over all GPUs and main memory")
-    if free is not None:
-        size = 4 if dtype == "fp32" else 2
-        ways.append(f"a model of {free / HEADROOM / size / 1e9:.1f} billion parameters would fit")
-    ways.append("or serve a quantised one with llama.cpp or Ollama")
-    return (
-        f"{folder.path.name} needs {needed / 1e9:.1f} GB as {dtype} on {device}, and {have}: "
-        + "; ".join(ways)
-    )
-
-
-def batch_tokens(folder: ModelFolder, dtype: str, free: int | None) -> int:
-    """Tokens whose key-value cache fits into the memory that is left after loading."""
-    size = folder.cache_bytes(dtype)
-    if free is None or not size:
-        return 32_768
-    return max(LEAST_BATCH_TOKENS, min(MOST_BATCH_TOKENS, int(free * CACHE_SHARE / size)))
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` says that memory ran out, on a GPU or in main memory."""
-    import torch
-
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(
-        words in str(error)
-        for words in ("not enough memory", "can't allocate memory", "out of memory")
-    )

@@ -12,11 +12,13 @@ from pathlib import Path
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.llm.backends.base import Attempt, Fault, FaultKind
 from pipeline.llm.backends.transformers_decode import Decoder
-from pipeline.llm.backends.transformers_load import Loaded, Note, load, out_of_memory
+from pipeline.llm.backends.transformers_load import Loaded, Note, let_go, load
+from pipeline.llm.backends.transformers_memory import out_of_memory, release_memory
 from pipeline.llm.backends.transformers_prompt import Unacceptable, make_prompt, read_wishes
 from pipeline.llm.backends.transformers_rows import Job, Row, Text
 from pipeline.llm.backends.transformers_schedule import Limits, next_group
 from pipeline.llm.backends.transformers_schema import Grammars
+from pipeline.llm.images import load_image
 from pipeline.llm.local_config import LocalModelConfig
 
 GATHER_S, QUIET_S = 0.05, 0.005
@@ -59,7 +61,10 @@ class Worker:
         self._intake.put(first)
         try:
             loaded = load(self._config, self._note)
-            self._generate(loaded)
+            try:
+                self._generate(loaded)
+            finally:
+                let_go(loaded)
         except ConfigError as error:
             self._refuse_all(Fault(FaultKind.FATAL, "model_not_loaded", hint=str(error)))
         except Exception as error:
@@ -135,6 +140,13 @@ class Worker:
         except DataError as error:  # a damaged image
             job.fail(error)
             return None
+        except ConfigError as error:
+            job.answer(Attempt(fault=Fault(FaultKind.FATAL, "not_configured", hint=str(error))))
+            return None
+        except Exception as error:  # of this request; the others go on
+            fault = Fault(FaultKind.REJECTED, "unprocessable", detail=_where(error))
+            job.answer(Attempt(fault=fault))
+            return None
         wishes.most = min(wishes.most, loaded.context - len(prompt.tokens))
         growing = None
         if wishes.stop or job.listen is not None:
@@ -164,6 +176,9 @@ class Worker:
                 finished = decoder.step()
             else:
                 return
+        except DataError:  # an image that was whole when the request came
+            self._waiting = [row for row in group if _readable(row)] + self._waiting
+            return
         except Exception as error:
             self._waiting = group + self._waiting
             if not out_of_memory(error):
@@ -178,9 +193,8 @@ class Worker:
         """Memory ran out: smaller batches from now on; what was under way goes on where it is."""
         rows = decoder.rows + group
         tokens = max(len(row.tokens) for row in rows)
-        if not group:  # the step under way has spoilt the cache
-            self._waiting = decoder.clear() + self._waiting
-        _release_memory()
+        self._waiting = decoder.clear() + self._waiting  # the cache may be half written
+        release_memory()
         if len(rows) == 1:
             self._waiting.remove(rows[0])
             detail = f"one answer needs more memory than there is, at {tokens:,} tokens"
@@ -214,11 +228,15 @@ class Worker:
         row.job.answer(attempt)
 
 
-def _release_memory() -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+def _readable(row: Row) -> bool:
+    """Whether the images of a row can still be read; else its request has failed."""
+    try:
+        for part in row.images:
+            load_image(part)
+    except DataError as error:
+        row.job.fail(error)
+        return False
+    return True
 
 
 def _where(error: BaseException) -> str:

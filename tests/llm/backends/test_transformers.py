@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.errors import BackendError, ConfigError
-from pipeline.llm.backends import transformers_load
+from pipeline.llm.backends import transformers_load, transformers_memory
 from pipeline.llm.config import parse_backend
 from pipeline.llm.open import Answering, open_engine
 from pipeline.llm.types import Message, Outcome, Reply, Request
@@ -300,7 +300,7 @@ async def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
 async def test_a_model_too_big_for_the_memory(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transformers_load, "free_main_memory", lambda: 120_000)
+    monkeypatch.setattr(transformers_memory, "free_main_memory", lambda: 120_000)
     monkeypatch.setattr(transformers_load, "_kept", {})
     async with engine(model, tmp_path) as opened:
         with pytest.raises(BackendError, match=r"dtype: bf16 .* fits"):
