@@ -65,7 +65,6 @@ def main() -> None:
         ("translation checked (Chinese)", lambda: [check_translation(r[3], r[4]) for r in rows]),
         ("plain look-up of glossary terms", lambda: [plain_lookup(r[3], r[4]) for r in rows]),
         ("caption made by rules, checked", lambda: [make_caption(r[0], r[1]) for r in rows]),
-        ("translation made by rules", lambda: [make_translation(r[3]) for r in rows]),
     )
     for name, work in tasks:
         new = rate(work, len(rows), forget=True)

@@ -72,6 +72,29 @@ _ADVICE = re.compile(
     r"|follow|further|dedicated|chest|lateral|additional|non-?urgent)|attention\s+(?:on|to|at)|advice)",
     re.IGNORECASE,
 )
+_BEGINNING = 4
+_EARLIER_BEGINS = frozenset(
+    {
+        "unch", "stab", "inte", "re", "rede", "reid", "agai", "once", "comp", "prio", "prev",
+        "earl", "old", "olde", "remo", "last", "rece", "outs", "base", "prec", "form", "hith",
+        "past", "befo", "sinc", "now", "new", "newl", "long", "stil", "has", "have", "wors", "impr",
+        "prog", "incr", "decr", "pers", "rema", "reso", "evol", "simi", "chan", "ago", "yest",
+        "toda", "curr", "day", "days", "week", "weeks", "mont", "year", "hour",
+    }
+)  # fmt: skip
+"""Beginnings of the words without which no pattern for earlier studies can match."""
+
+_ADVICE_BEGINS = frozenset(
+    {
+        "reco", "advi", "corr", "sugg", "plea", "shou", "may", "furt", "if", "clin", "coul", "can",
+        "cons", "atte", "disc", "comm", "noti", "tele", "phon", "page", "rela", "conv", "info",
+        "call", "dict", "tran", "dr", "phys", "refe", "find", "read", "crit", "thes", "abov", "foll",
+    }
+)  # fmt: skip
+"""The same for advice and messages."""
+
+_WORD = re.compile(r"[a-z]+")
+_DIGIT = re.compile(r"\d")
 _HEADING = re.compile(
     r"\A\s*(?:findings?|impressions?|caption|description|report|conclusion|chest)\s*[:：]\s*", re.I
 )
@@ -86,14 +109,21 @@ class Trace(NamedTuple):
 
 def traces(text: str) -> list[Trace]:
     """What a caption must not hold: ``blank``, ``comparison``, ``date`` and ``advice``."""
-    found = [Trace("blank", match.span()) for match in _BLANK.finditer(text)]
-    found += [Trace("comparison", match.span()) for match in _EARLIER.finditer(text)]
-    found += [Trace("date", match.span()) for match in _DATE.finditer(text)]
-    advice = _ADVICE.search(text) or _MESSAGE.search(text)
-    if advice is not None:
-        found.append(Trace("advice", advice.span()))
-    elif gives_advice(text):
-        found.append(Trace("advice", (0, len(text))))
+    lowered = text.lower()
+    begins = {word[:_BEGINNING] for word in _WORD.findall(lowered)}
+    found: list[Trace] = []
+    if "xxx" in lowered or "__" in text or "[" in text:
+        found += [Trace("blank", match.span()) for match in _BLANK.finditer(text)]
+    if not begins.isdisjoint(_EARLIER_BEGINS):
+        found += [Trace("comparison", match.span()) for match in _EARLIER.finditer(text)]
+    if _DIGIT.search(text):
+        found += [Trace("date", match.span()) for match in _DATE.finditer(text)]
+    if not begins.isdisjoint(_ADVICE_BEGINS):
+        advice = _ADVICE.search(text) or _MESSAGE.search(text)
+        if advice is not None:
+            found.append(Trace("advice", advice.span()))
+        elif gives_advice(text):
+            found.append(Trace("advice", (0, len(text))))
     return found
 
 

@@ -16,12 +16,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from pipeline.clinical import chinese
 from pipeline.clinical.claims import Claim, claims_of
 from pipeline.clinical.glossary import NAMING, Glossary, load_glossary
 from pipeline.clinical.grounding import Issue, facts_from, ground_claims
+from pipeline.clinical.heavier_side import heavier_side, heavier_side_chinese
 from pipeline.clinical.instructing.answers import wrong_answer
 from pipeline.clinical.instructing.language import language_code
 from pipeline.clinical.lexicon import load_lexicon
@@ -48,6 +49,10 @@ _RATIO = {"zh": (0.55, 4.2), "ja": (0.7, 6.0), "ko": (0.5, 4.5)}
 
 _LETTERS = (0.45, 2.4)
 """The same for other languages: letters for one letter."""
+
+_FEW = 2
+_LONG_WORD = 9
+"""Letters from which a word is taken to be telling."""
 
 _LEAST_WORDS = 6
 """Words of a source from which its length says anything."""
@@ -77,7 +82,7 @@ _FINE = re.compile(
 )
 _CLEAR = "clear"
 _UNNAMED = frozenset({"general", "artifact"})
-_LOOSE = frozenset({"postsurgical change", "cardiac silhouette abnormality"})
+_LOOSE = frozenset({"postsurgical change", "cardiac silhouette abnormality", "obscured diaphragm"})
 """Names that one language says in passing: 术后 in many terms, *obscuring the heart border*."""
 
 _GENERIC = frozenset({"catheter", "tube", "drain", "medical device", "cardiac device"})
@@ -252,6 +257,9 @@ def _wrong_side(english: str, han: str) -> bool:
         return True
     if both and not ("both" in sides or {"left", "right"} <= sides):
         return True
+    heavier = heavier_side(english) if both or (left and right) else ""
+    if heavier and heavier_side_chinese(han) not in ("", heavier):
+        return True
     alone = bool(left) != bool(right) and "both" in sides and not {"left", "right"} & sides
     return alone and not both and not _BOTH_LOOSELY.search(english)
 
@@ -372,7 +380,26 @@ def _is_worded(name: str, source: str) -> bool:
     """Whether the words of a name stand in the source, though the rules did not see it."""
     lowered = source.lower()
     finding = load_lexicon().by_name.get(name)
-    return finding is not None and any(wording in lowered for wording in finding.wordings)
+    if finding is not None and any(wording in lowered for wording in finding.wordings):
+        return True
+    return any(word in lowered for word in _own_words().get(name, ()))
+
+
+@cache
+def _own_words() -> dict[str, list[str]]:
+    """Finding -> the long words that stand in the wordings of hardly any other finding."""
+    names: dict[str, set[str]] = {}
+    for finding in load_lexicon().findings:
+        for wording in finding.wordings:
+            for word in wording.split(" "):
+                if len(word) >= _LONG_WORD:
+                    names.setdefault(word, set()).add(finding.name)
+    found: dict[str, list[str]] = {}
+    for word, owners in names.items():
+        if len(owners) <= _FEW:
+            for owner in owners:
+                found.setdefault(owner, []).append(word)
+    return found
 
 
 def issue_text(issue: Issue) -> str:

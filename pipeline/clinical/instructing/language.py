@@ -38,6 +38,7 @@ _COMMON = {
     "nl": "de het een en is van op in wat welke met voor zijn er niet naar bij",
 }
 _COMMON_WORDS = {code: frozenset(words.split()) for code, words in _COMMON.items()}
+_ANY_COMMON = frozenset().union(*_COMMON_WORDS.values())
 _QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"|「[^」]*」|《[^》]*》")
 _ENOUGH = 3  # common words of another language before a text is said to be in it
 
@@ -64,6 +65,7 @@ def is_in_language(text: str, language: str) -> bool:
         return not _KANA.search(text)
     if code not in _COMMON_WORDS:
         return True
-    counts = {other: sum(t in words for t in tokens) for other, words in _COMMON_WORDS.items()}
+    common = [token for token in tokens if token in _ANY_COMMON]
+    counts = {other: sum(t in words for t in common) for other, words in _COMMON_WORDS.items()}
     most = max(counts.values())
     return most < _ENOUGH or 2 * counts[code] > most
