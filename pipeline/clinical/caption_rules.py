@@ -15,6 +15,7 @@ from pipeline.clinical.caption_check import check_caption
 from pipeline.clinical.caption_text import traces, without_heading
 from pipeline.clinical.claims import Claim, claims_of
 from pipeline.clinical.extract import read_report
+from pipeline.clinical.instructing.contents import abbreviations
 from pipeline.clinical.lexicon import load_lexicon, normalise, plural
 from pipeline.clinical.mentions import Mention
 from pipeline.clinical.support import sentences_of
@@ -59,6 +60,8 @@ _FRAMES = {
 _WHOLE = frozenset({"bilateral lungs", "both lungs", "lung", "bilateral lung", "lung parenchyma"})
 _LIMITS = frozenset({"large", "significant", "focal", "acute", "displaced", "definite"})
 _SHOWN = frozenset({"present", "uncertain", "absent"})
+_DIGIT = re.compile(r"\d")
+_LETTERS = re.compile(r"[^A-Z]")
 _VERTEBRA = re.compile(r"\b[ctl]\d{1,2}(?:-[ctls]?\d{1,2})?\b")
 _ROUNDS = 6
 
@@ -105,7 +108,8 @@ def _sentences(sections: Iterable[str]) -> Iterator[str]:
             sentence = _tidy(raw)
             mentions = [m for m in read_report(sentence).mentions if m.status in _SHOWN]
             claims = claims_of(sentence)
-            news = {(c.name, c.status, _details(c)) for c in claims}
+            bones = {m.span: _numbers(m) for m in mentions}
+            news = {(c.name, c.status, _details(c) | bones.get(c.span, set())) for c in claims}
             fresh = {n for n in news if not _is_told(n, told)}
             denies_stated = any(s == "absent" and name in stated for name, s, _ in fresh)
             if not fresh or denies_stated:
@@ -123,6 +127,11 @@ def _details(claim: Claim) -> frozenset[str]:
     """Side, zone and size: what makes another instance of a finding worth saying."""
     sizes = {level for level in claim.level if level[:1].isdigit()}
     return claim.sides | claim.zones | sizes
+
+
+def _numbers(mention: Mention) -> set[str]:
+    """The numbers of ribs and vertebrae a finding lies in."""
+    return {word for place in mention.location for word in place.split() if _DIGIT.search(word)}
 
 
 def _is_told(
@@ -143,6 +152,12 @@ def _news(
 
 def _tidy(sentence: str) -> str:
     text = without_heading(_NUMBERING.sub("", " ".join(sentence.split())))
+    if text.isupper():
+        text = " ".join(
+            word if _LETTERS.sub("", word) in abbreviations() else word.lower()
+            for word in text.split()
+        )
+        text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text.rstrip(' ;,:')}."
 
 

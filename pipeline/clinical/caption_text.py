@@ -41,7 +41,9 @@ _EARLIER = re.compile(
       |real|obvious|gross|further|marked|acute|major|relevant)\s+){{0,2}}change\b
     | change\s+(?:from|since)
     | (?:days?|weeks?|months?|years?|hours?)\s+(?:ago|earlier|prior|before) | yesterday | today
-    | current\s+{_STUDY}
+    | current\s+{_STUDY} | gone | re-?expan\w+ | in\s+the\s+same\s+position
+    | ,\s+(?:\w+ly\s+)?(?:(?:in|de)creased|enlarged|larger|smaller|improved|better|worse)
+      (?=\s*[.;,]|\s*$)
     )\b
     """,
     re.IGNORECASE | re.VERBOSE,
@@ -79,7 +81,8 @@ _EARLIER_BEGINS = frozenset(
         "earl", "old", "olde", "remo", "last", "rece", "outs", "base", "prec", "form", "hith",
         "past", "befo", "sinc", "now", "new", "newl", "long", "stil", "has", "have", "wors", "impr",
         "prog", "incr", "decr", "pers", "rema", "reso", "evol", "simi", "chan", "ago", "yest",
-        "toda", "curr", "day", "days", "week", "weeks", "mont", "year", "hour",
+        "toda", "curr", "gone", "reex", "same", "enla", "larg", "smal", "bett", "day", "days",
+        "week", "weeks", "mont", "year", "hour",
     }
 )  # fmt: skip
 """Beginnings of the words without which no pattern for earlier studies can match."""
@@ -88,7 +91,8 @@ _ADVICE_BEGINS = frozenset(
     {
         "reco", "advi", "corr", "sugg", "plea", "shou", "may", "furt", "if", "clin", "coul", "can",
         "cons", "atte", "disc", "comm", "noti", "tele", "phon", "page", "rela", "conv", "info",
-        "call", "dict", "tran", "dr", "phys", "refe", "find", "read", "crit", "thes", "abov", "foll",
+        "call", "dict", "tran", "dr", "phys", "refe", "find", "read", "crit", "thes", "abov",
+        "foll",
     }
 )  # fmt: skip
 """The same for advice and messages."""

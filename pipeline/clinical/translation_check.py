@@ -58,7 +58,11 @@ _LEAST_WORDS = 6
 """Words of a source from which its length says anything."""
 
 _LEFT = re.compile(r"\bleft\b(?!ward)|\bleft-|\blevo\w+|\b(?:lul|lll)\b", re.I)
-_RIGHT = re.compile(r"\bright\b(?!ward)|\bright-|\bdextro\w+|\b(?:rul|rml|rll)\b", re.I)
+_RIGHT = re.compile(
+    r"\bright\b(?!ward| (?:clinical |patient )?(?:setting|context))|\bright-|\bdextro\w+"
+    r"|\b(?:rul|rml|rll)\b",
+    re.I,
+)
 _BOTH = re.compile(r"\bbilateral(?:ly)?\b|\bbi(?:bas|apic|hil)\w+", re.I)
 _BOTH_LOOSELY = re.compile(r"\bboth\b|\b\w+s\b", re.I)
 _TO_LEFT = re.compile(
@@ -70,7 +74,7 @@ _TO_RIGHT = re.compile(
 )  # fmt: skip
 _NOT = re.compile(
     r"\b(?:no|not|without|none|never|nor|neither|absent|absence|negative|free|denies|lack\w*"
-    r"|resolv\w+|remov\w+|non)\b|n't\b|\bnon-", re.I,
+    r"|resolv\w+|remov\w+|gone|clear(?:ed|ing)|disappear\w*|non)\b|n't\b|\bnon-", re.I,
 )  # fmt: skip
 _NOT_SURE = re.compile(
     r"\b(?:cannot|can not|not exclude\w*|rule[ds]? out|exclude[ds]?|not only)\b", re.I

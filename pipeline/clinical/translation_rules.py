@@ -42,7 +42,7 @@ _POSITIONS = {
 }  # fmt: skip
 _ORGANS = (
     "心影", "主动脉", "肋膈角", "膈肌", "肺门", "纵隔", "胸膜", "肺动脉", "气管", "脊柱", "椎体",
-    "支气管壁", "肋骨", "锁骨", "肱骨", "胸骨", "肩胛骨",
+    "支气管壁", "膈", "肋骨", "锁骨", "肱骨", "胸骨", "肩胛骨",
 )  # fmt: skip
 """Organs a name begins with; place and degree stand before and behind them."""
 
@@ -57,6 +57,7 @@ _TOLD = (
 """Word of a sentence, what is said of it in general, what to say instead."""
 
 _FLUID_OR_AIR = re.compile(r"effusion|thorax|fluid|empyema|ascites|pneumo(?:periton|media|peri)")
+_AMOUNTS = {"small": ("小", "少量"), "large": ("大", "大量"), "moderate": ("中度", "中量")}
 _STATUS_WORDS = {"present": "", "uncertain": "possible ", "absent": "no "}
 
 
@@ -170,19 +171,20 @@ def _named(mention: Mention) -> str:
     for organ in _ORGANS if kind == "finding" else ():
         if name.startswith(organ) and len(name) > len(organ):
             at_spine = organ == "脊柱" and place.endswith("椎")
-            before = place if place.endswith(organ) or at_spine else f"{place}{organ}"
+            before = place if organ in place or at_spine else f"{place}{organ}"
             return f"{before}{words}{size}{name.removeprefix(organ)}"
     if not place and mention.name in _OF_BOTH_LUNGS:
         place = "双肺"
     if name in place or (name == "心腔增大" and place.endswith(("心房", "心室"))):
         return f"{place}{words}{size}{name.removeprefix('心腔')}"
-    return f"{place}{words}{size}{name}"
+    return f"{place}{words}{size}{name}".replace("主动脉动脉", "主动脉")
 
 
 def _degree(word: str, name: str) -> str:
     """A degree or kind; *small* is 少量 of fluid and air, 小 of what has a shape."""
-    if word in ("small", "large") and not _FLUID_OR_AIR.search(name):
-        return "小" if word == "small" else "大"
+    fluid = _FLUID_OR_AIR.search(name) is not None
+    if word in _AMOUNTS:
+        return _AMOUNTS[word][fluid]
     return _term(word)
 
 
@@ -212,7 +214,7 @@ def _is_end(place: str) -> bool:
 
 def _place(location: Iterable[str]) -> str:
     made = "、".join(dict.fromkeys(made for place in location if (made := _site(place))))
-    return made.replace("双侧双", "双")
+    return made.replace("双侧双", "双") if len(made) > 1 else ""
 
 
 @lru_cache(maxsize=4096)
