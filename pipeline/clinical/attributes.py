@@ -266,8 +266,10 @@ def _from_subject(clause: list[Phrase], index: int, found: Found, group: str) ->
         if phrase.solid or linked:  # what a finding is due to shares its place later
             return
         if phrase.site:
-            fits = [p for p in phrase.parts if p.entry.site and _near(p.entry.site, group)]
-            found.take(fits)
+            sites = [p for p in phrase.parts if p.entry.site is not None]
+            fits = [p for p in sites if p.entry.site and _near(p.entry.site, group)]
+            if fits == sites or any([p.entry.site and p.entry.site.group == group for p in fits]):
+                found.take(fits)  # not the mere side of a place elsewhere
             if "of" not in phrase.roles and "and" not in phrase.roles:
                 return
 

@@ -189,10 +189,16 @@ def _breaks(phrases: list[Phrase], index: int, spoken: bool) -> bool:
 
 
 def _trails(phrase: Phrase) -> bool:
-    """*Opacity again seen, consistent with scarring*: what begins a clause ends one here."""
-    if "stop" in phrase.roles or "link" not in phrase.roles:
+    """*Opacity again seen, consistent with scarring*: what begins a clause ends one here.
+
+    So do comparisons (*new from prior, worrisome for infection*).
+    """
+    if "link" not in phrase.joins[-1].entry.roles:
         return False
-    return "start" in phrase.joins[0].entry.roles and "start" not in phrase.joins[-1].entry.roles
+    begun = [j.entry.roles for j in phrase.joins if not _FRESH.isdisjoint(j.entry.roles)]
+    return all(roles.get("stop", "prior") == "prior" for roles in begun) and (
+        _FRESH.isdisjoint(phrase.joins[-1].entry.roles)
+    )
 
 
 def _contrasts(before: Phrase, roles: dict[str, str]) -> bool:

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from pipeline.clinical.lexicon import Finding, Site
 from pipeline.clinical.phrases import Part
 
-_PLURALS = {"bases": "base", "apices": "apex", "hila": "hilum", "sulci": "sulcus"}
+_PLURALS = {
+    "bases": "base",
+    "apices": "apex",
+    "hila": "hilum",
+    "sulci": "sulcus",
+    "arteries": "artery",
+}
 _UNITS = ("lobe", "lung", "zone", "field", "spine", "hemithorax")
 _SIDES = ("left", "right", "bilateral")
 _FIRST_WIDE = "\u2e80"  # from here on, scripts that write without blanks
@@ -45,7 +51,7 @@ class _Term:
         """Adds *right* or *right lung*; in front of a zone (*lower left lung*) and of a whole."""
         side, _, rest = name.partition(" ")
         self.side = side
-        if side not in self.names:
+        if side not in self.names and not (self.names and self.names[0].startswith(f"{side} ")):
             self.names.insert(0 if self.zone or self.whole else len(self.names), side)
         if rest:
             self.add(rest)
