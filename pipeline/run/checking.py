@@ -81,6 +81,9 @@ def check_recipe(
     except PipelineError as error:
         yield Finding("bad", "input", str(error))
         return
+    for stage in recipe.stages:
+        if problem := stage.missing(source.config):
+            yield Finding("bad", f"stage {stage.name}", problem)
     try:
         yield from _check_backends(recipe, source)
     except PipelineError as error:

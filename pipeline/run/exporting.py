@@ -129,9 +129,8 @@ def _images_root(recipe: Recipe, stage: str) -> Path | None:
     name: str | None = stage
     while name is not None:
         entry = recipe.stage(name)
-        params = entry.type.params_type.model_validate(entry.params)
-        if isinstance(params, ImageRoot):
-            return params.model_copy(update={"source": recipe.source}).root
+        if issubclass(entry.type.params_type, ImageRoot):
+            return entry.type.params_type.model_validate(entry.given(recipe.source)).root
         name = entry.after
     return None
 

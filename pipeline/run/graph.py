@@ -71,9 +71,7 @@ class Graph:
 
     def params(self, stage: StageEntry) -> dict[str, Any]:
         """The parameters a stage is built with; those that take the source get it."""
-        if "source" in stage.type.params_type.model_fields:
-            return {**stage.params, "source": self._source.config.model_dump(mode="json")}
-        return stage.params
+        return stage.given(self._source.config)
 
     def input_lines(self, stage: StageEntry) -> Iterator[bytes]:
         """The input rows of a stage, in order."""

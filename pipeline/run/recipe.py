@@ -102,6 +102,16 @@ class StageEntry(_Model):
         """The stage's class."""
         return stage_type(self.use)
 
+    def given(self, source: SourceConfig) -> dict[str, Any]:
+        """The parameters the stage is built with; those that take the source get it."""
+        if "source" in self.type.params_type.model_fields:
+            return {**self.params, "source": source.model_dump(mode="json")}
+        return self.params
+
+    def missing(self, source: SourceConfig) -> str:
+        """What the stage still needs and how to give it; "" where it can be run."""
+        return self.type.params_type.model_validate(self.given(source)).missing(self.name)
+
 
 class Recipe(_Model):
     """A recipe, checked and resolved: what ``run.json`` keeps.

@@ -145,8 +145,8 @@ class Runner:
     def _refuse_unready(self, selected: list[str]) -> None:
         for name in selected:
             stage = self._recipe.stage(name)
-            params = stage.type.params_type.model_validate(self._graph.params(stage))
-            if self._graph.store(name).manifest() is None and (problem := params.missing(name)):
+            complete = self._graph.store(name).manifest() is not None
+            if not complete and (problem := stage.missing(self._source.config)):
                 raise ConfigError(problem)
 
     def _refuse_stale(self, selected: list[str]) -> None:

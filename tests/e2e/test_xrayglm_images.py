@@ -60,6 +60,8 @@ def test_without_images_the_run_says_what_to_do_before_anything_is_asked(tmp_pat
     said = " ".join(done.stderr.split())
     assert "--set stages.image-pairs.images_root=FOLDER" in said and "--until" in said
     assert not (tmp_path / "run" / "stages" / "caption").exists()
+    checked = run_cli("check", "xrayglm", "--input", table)
+    assert "images_root=FOLDER" in " ".join(checked.stdout.split())
     assert run_cli(*words, "--until", "translate").returncode == 0
 
 
