@@ -262,6 +262,18 @@ async def test_other_weights_in_the_same_folder_answer_anew(model: Path, tmp_pat
     assert new[0].model != old[0].model
 
 
+async def test_the_next_engine_does_not_load_it_again(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transformers_load, "_kept", {})
+    notes: list[str] = []
+    config = parse_backend({"kind": "transformers", "path": str(model), "device": "cpu"})
+    for stage in ("first", "second"):
+        async with open_engine(config, tmp_path / stage, _allow, note=notes.append) as opened:
+            await ask_all(opened, requests(1, params={"max_tokens": 2}))
+    assert notes == ["loading model tiny: 0.0 GB as fp32 on cpu"]
+
+
 async def test_a_tokenizer_without_chat_template(tmp_path: Path) -> None:
     folder = make_model(tmp_path / "base", template=None)
     async with engine(folder, tmp_path / "a") as opened:
