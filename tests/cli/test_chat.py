@@ -16,7 +16,7 @@ from PIL import Image
 from pipeline.core.errors import ExitCode
 from tests.support.cli import command
 from tests.support.model_server import DEPLOYMENT, KEY, ModelServer
-from tests.support.terminal import CTRL_C, CTRL_D, Terminal
+from tests.support.terminal import CTRL_C, Terminal
 
 REPORT = "Small left pleural effusion. No pneumothorax."
 ENV = {"K": KEY}
@@ -98,8 +98,7 @@ async def test_several_lines_in_one_question() -> None:
             screen.paste("FINDINGS:\nclear\n\nIMPRESSION: normal")
             screen.type("\n")
             screen.wait_for("lines: 4")
-            screen.type(CTRL_D)
-            assert screen.wait() == ExitCode.DONE
+            assert screen.leave() == ExitCode.DONE
 
         await terminal(s, drive)
 
@@ -141,8 +140,7 @@ async def test_what_fails_is_said_and_the_conversation_goes_on() -> None:
                 screen.wait_for(said)
             screen.type("well?\n")
             screen.wait_for("<1> you said: well?")
-            screen.type(CTRL_D)
-            assert screen.wait() == ExitCode.DONE
+            assert screen.leave() == ExitCode.DONE
 
         await terminal(server, drive, "--no-history")
 
@@ -159,8 +157,7 @@ async def test_saved_conversations_are_private(tmp_path: Path) -> None:
                 screen.wait_for(f"{name}, readable by you alone")
             screen.type(f"/save {tmp_path / 'talk.md'}\n")
             screen.wait_for("there already")
-            screen.type(CTRL_D)
-            screen.wait()
+            screen.leave()
 
         await terminal(server, drive)
     for name in ("talk.md", "talk.json"):
@@ -183,8 +180,7 @@ async def test_images_go_with_the_question(tmp_path: Path) -> None:
             screen.wait_for("<3> you said: and now?")
             screen.type("/image nothing.png\n")
             screen.wait_for("missing_image")
-            screen.type(CTRL_D)
-            screen.wait()
+            screen.leave()
 
         await terminal(server, drive, "--image", str(tmp_path / "film.png"), cwd=tmp_path)
         url = server.last_body["messages"][0]["content"][0]["image_url"]["url"]

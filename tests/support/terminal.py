@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import re
@@ -72,6 +73,20 @@ class Terminal:
         while self.screen.count(text) < times:
             ready, _, _ = select.select([self._master], [], [], max(0, deadline - time.monotonic()))
             assert ready and self._read(), f"{text!r} did not come; there is:\n{self.screen}"
+
+    def leave(self, seconds: float = 40.0) -> int:
+        """Press Ctrl-D until the program ends; its exit code.
+
+        Once is not enough: what is pressed while a line is not being read may be lost.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            assert time.monotonic() < deadline, f"the program goes on; there is:\n{self.screen}"
+            with contextlib.suppress(OSError):
+                self.type(CTRL_D)
+            while select.select([self._master], [], [], 0.5)[0]:
+                if not self._read():
+                    return self._process.wait(timeout=seconds)
 
     def wait(self, seconds: float = 20.0) -> int:
         """Read until the program ends; its exit code."""
