@@ -104,7 +104,7 @@ def finetune(
     --out models/keyinfo
     """
     from pipeline.training.presets import load_preset, resolve
-    from pipeline.training.train import TrainJob, finetune
+    from pipeline.training.train import TrainJob, finetune, is_first
 
     if (model is None) == (from_scratch is None):
         raise ConfigError("give --model PATH, or --from-scratch tiny")
@@ -128,7 +128,8 @@ def finetune(
         return
     console = shared.make_console()
     manifest = finetune(job, lambda line: console.print(line, highlight=False, markup=False))
-    _say_result(manifest, out)
+    if is_first():
+        _say_result(manifest, out)
 
 
 def _say_result(manifest: dict[str, Any], out: Path) -> None:

@@ -75,7 +75,7 @@ def finetune(job: TrainJob, say: Say) -> dict[str, Any]:
     folder = TrainFolder(job.out.expanduser().absolute())
     folder.prepare()
     with (
-        folder.locked() if _first() else nullcontext(),
+        folder.locked() if is_first() else nullcontext(),
         libraries.private_files(),
         _storage(folder),
     ):
@@ -92,7 +92,7 @@ class _Training:
         self.config = job.config
         self.data = data
         self.folder = folder
-        self.say: Say = say if _first() else lambda line: None
+        self.say: Say = say if is_first() else lambda line: None
         self.parts = [
             part
             for part in PARTS
@@ -104,7 +104,7 @@ class _Training:
         libraries.quiet()
         known = self.folder.read()
         fresh = known is None or known.get("state") == PREPARING
-        if fresh and _first():
+        if fresh and is_first():
             self.folder.write({"state": PREPARING, "data_class": self.data.data_class})
         base = self._base(fresh=fresh)
         self.data_class = (
@@ -157,7 +157,7 @@ class _Training:
             "sessions": [*(known or {}).get("sessions", [])],
             "deciding": deciding,
         }
-        if _first():
+        if is_first():
             self.folder.write(manifest)
         return self._train(base, tokenizer, precision, manifest, resumes=resumes)
 
@@ -166,7 +166,7 @@ class _Training:
     def _base(self, *, fresh: bool) -> BaseModel:
         if self.job.model is not None:
             return read_model(find_model(self.job.model, allow_download=self.job.allow_download))
-        if fresh and _first():
+        if fresh and is_first():
             from pipeline.training.scratch import make_scratch
 
             shutil.rmtree(self.folder.base, ignore_errors=True)
@@ -206,7 +206,7 @@ class _Training:
             }
         )
         samples = SampleTokenizer(tokenizer, self.config.max_length, self.config.too_long)
-        place = self.folder.tokens if _first() else self.folder.tokens / f"process{_rank()}"
+        place = self.folder.tokens if is_first() else self.folder.tokens / f"process{_rank()}"
         self._token_files = place
         counts = tokenize_parts(self.data, self.parts, samples, place, key)
         for part, one in counts.items():
@@ -267,7 +267,7 @@ class _Training:
 
         checkpoint = self.folder.last_checkpoint() if resumes else None
         step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-        if _first():
+        if is_first():
             self.folder.cut_log(step if checkpoint else -1)
         started = time.monotonic()
         with StopSignal() as stop:
@@ -283,7 +283,7 @@ class _Training:
             manifest["trainable_parameters"] = sum(
                 weight.numel() for weight in trainer.model.parameters() if weight.requires_grad
             )
-            trainer.add_callback(make_watcher(self.folder.log, self.say, stop, writes=_first()))
+            trainer.add_callback(make_watcher(self.folder.log, self.say, stop, writes=is_first()))
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             manifest["sessions"].append(
                 {
@@ -293,7 +293,7 @@ class _Training:
                 }
             )
             if stop.asked and trainer.state.global_step < trainer.state.max_steps:
-                if _first():
+                if is_first():
                     self.folder.write(manifest)
                 raise Stopped(
                     f"interrupted after step {trainer.state.global_step:,} of "
@@ -316,13 +316,13 @@ class _Training:
         import torch
 
         unfinished = self.folder.root / "final.tmp"
-        if _first():
+        if is_first():
             shutil.rmtree(unfinished, ignore_errors=True)
         half = self.config.method == "full" and precision != "fp32"
         if half and not trainer.is_deepspeed_enabled:
             trainer.model.to(torch.bfloat16 if precision == "bf16" else torch.float16)
         trainer.save_model(str(unfinished))
-        if not _first():
+        if not is_first():
             return
         tokenizer.save_pretrained(unfinished)
         for name in (*_PICKLES, "README.md"):
@@ -355,7 +355,7 @@ class _Training:
             "device": str(trainer.args.device),
             "processes": trainer.args.world_size,
         }
-        if not _first():
+        if not is_first():
             return manifest
         write_plot(log, self.folder.plot, f"{self.data.name}: loss, {manifest['kind']}")
         write_card(self.folder.root, manifest)
@@ -384,7 +384,7 @@ def _rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
-def _first() -> bool:
+def is_first() -> bool:
     """Whether this process is the one that writes."""
     return _rank() == 0
 

