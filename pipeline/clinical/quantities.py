@@ -40,6 +40,8 @@ _HAN_RUN = re.compile(
 )
 _HAN_COUNT = re.compile(rf"([两{_HAN}]+)(?=(?:枚|个|处|根|条|支|块)(?!月))")
 _HAN_NUMBER = re.compile(rf"[{_HAN}]+")
+_HAN_UNIT = re.compile(rf"([两{_HAN}]+)(?:点([{_HAN}零]))?(?=\s*(?:毫米|厘米|公分|mm|cm))")
+_WORD_UNIT = re.compile(rf"\b(?:{'|'.join(_CARDINALS)})(?=[\s-](?:{_UNIT})\b)")
 _NO_NUMBER = re.compile(r"covid[\s-]?19|sars[\s-]?cov[\s-]?2", re.IGNORECASE)
 
 
@@ -64,6 +66,9 @@ class Quantities:
 def quantities(text: str) -> Quantities:
     """The numbers of an English or Chinese text; of other languages those in digits."""
     lowered = _NO_NUMBER.sub(" ", text.lower())
+    lowered = _WORD_UNIT.sub(lambda word: str(_VALUES[word[0]]), lowered)
+    if not lowered.isascii():
+        lowered = _HAN_UNIT.sub(_digits, lowered)
     said: set[Quantity] = set()
     counted: set[Quantity] = set()
     if _DIGIT.search(lowered):
@@ -115,6 +120,14 @@ def _inside_ranges(lowered: str) -> set[Quantity]:
         if int(first) < int(last) <= _BONES
         for n in range(int(first) + 1, int(last))
     }
+
+
+def _digits(size: re.Match[str]) -> str:
+    """*一点五* before a unit, in digits."""
+    whole = str(_han(size[1].replace("两", "二")))
+    if not size[2]:
+        return whole
+    return f"{whole}.{0 if size[2] == '零' else _HAN.index(size[2]) + 1}"
 
 
 def _han(numeral: str) -> int:
