@@ -3,9 +3,9 @@
     python -m benchmarks.bench_captions --reports ../shared/data/open-i/reports.csv
 
 Captions and Chinese translations are made by the rules from the reports of a CSV, then each is
-checked. *New* empties the memory of sentences first, *known* does not. Beside it stands the obvious
-alternative: looking every glossary term up in the translation with ``in``, which sees no side, no
-negation and no number.
+checked. *New* empties the memory of sentences first, *known* does not. Beside them stand the check
+of answers on the same captions (`bench_grounding`), and the obvious alternative: looking every
+glossary term up in the translation with ``in``, which sees no side, no negation and no number.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pipeline.clinical import extract
 from pipeline.clinical.caption_check import check_caption
 from pipeline.clinical.caption_rules import make_caption
 from pipeline.clinical.glossary import NAMING, load_glossary
+from pipeline.clinical.grounding import check_grounding
 from pipeline.clinical.translation_check import check_translation
 from pipeline.clinical.translation_rules import make_translation
 
@@ -63,6 +64,7 @@ def main() -> None:
     tasks: tuple[tuple[str, Callable[[], object]], ...] = (
         ("caption checked against report", lambda: [check_caption(r[2], r[3]) for r in rows]),
         ("translation checked (Chinese)", lambda: [check_translation(r[3], r[4]) for r in rows]),
+        ("the same captions as answers", lambda: [check_grounding(r[3], r[2]) for r in rows]),
         ("plain look-up of glossary terms", lambda: [plain_lookup(r[3], r[4]) for r in rows]),
         ("caption made by rules, checked", lambda: [make_caption(r[0], r[1]) for r in rows]),
     )

@@ -62,7 +62,11 @@ def check_caption(report: str, caption: str, *, finish_reason: str = "stop") -> 
 
 def _check_claims(verdict: Verdict, said: list[Claim], report: str) -> None:
     found = ground_claims(said, facts_from(_claims(report)))
-    verdict.add(found.contradictions)
+    for issue in found.contradictions:
+        if issue.kind == "side" and _is_doubt_of_both(issue, said, report):
+            verdict.flag(issue.kind, issue.finding, issue.span)
+        else:
+            verdict.reject(issue.kind, issue.finding, issue.span)
     known = {_class(claim.name) for claim in _stated(report)}
     for claim in said:
         special = claim.status != "absent" and _class(claim.name) in _SPECIAL
@@ -73,6 +77,14 @@ def _check_claims(verdict: Verdict, said: list[Claim], report: str) -> None:
             verdict.reject(issue.kind, issue.finding, issue.span)
         else:
             verdict.flag(issue.kind, issue.finding, issue.span)
+
+
+def _is_doubt_of_both(issue: Issue, said: list[Claim], report: str) -> bool:
+    """Whether a suspicion reaches to both sides, and the report speaks of both."""
+    doubted = any(
+        c.status == "uncertain" and len(c.sides) > 1 for c in said if c.span == issue.span
+    )
+    return doubted and len(frozenset().union(*(c.sides for c in _claims(report)))) > 1
 
 
 def _is_new_side(issue: Issue, said: list[Claim], report: str) -> bool:
