@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.core.atomic import atomic_writer
-from pipeline.exports.sample_files import RowWriter, SampleFormat
+from pipeline.core.atomic import atomic_writer, write_bytes
+from pipeline.exports.sample_files import FolderFacts, RowWriter, SampleFormat
 from pipeline.exports.samples import Sample
 from pipeline.exports.survey import Survey
 
 HEADER = ("ID", "INSTRUCTION", "RESPONSE")
+DATA_CLASS_FILE = "DATA_CLASS"
 
 
 @contextmanager
@@ -35,4 +36,10 @@ def open_part(path: Path, survey: Survey) -> Iterator[RowWriter]:
         text.detach()
 
 
-FORMAT = SampleFormat("instruction-csv", "{part}.csv", open_part)
+def finish(folder: Path, facts: FolderFacts, survey: Survey, files: Mapping[str, str]) -> list[str]:
+    """Write the class of the data beside the tables, where ``infer`` looks for it."""
+    write_bytes(folder / DATA_CLASS_FILE, f"{facts.data_class}\n".encode())
+    return [DATA_CLASS_FILE]
+
+
+FORMAT = SampleFormat("instruction-csv", "{part}.csv", open_part, finish)

@@ -36,10 +36,11 @@ def test_parts_answers_and_scores(tmp_path: Path) -> None:
     again = run_cli("run", "llmlf", "--input", TABLE, "--run-dir", tmp_path / "again")
     assert again.returncode == run.returncode
     assert test.read_bytes() == (tmp_path / "again/exports/csv/test.csv").read_bytes()
+    assert (test.parent / "DATA_CLASS").read_text() == "synthetic\n"
     alpaca = json.loads((tmp_path / "run/exports/llama-factory/llmlf_test.json").read_text())
     assert [row["output"] for row in alpaca] == [row["RESPONSE"] for row in rows(test)]
 
-    words = ("infer", "--recipe", "llmlf", "--backend", "rules", "--data-class", "synthetic")
+    words = ("infer", "--recipe", "llmlf", "--backend", "rules")
     out = tmp_path / "answers.csv"
     made = run_cli(*words, "--in-csv", test, "--out-csv", out)
     assert made.returncode == ExitCode.DONE, made.stderr

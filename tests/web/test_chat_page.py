@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from pipeline.core.errors import ExitCode
-from tests.e2e.test_model_run import model_server
+from tests.e2e.test_model_run import model_server, stats
 from tests.support.cli import command
 from tests.support.images import grey, save
 from tests.support.model_server import KEY
@@ -128,6 +128,16 @@ def test_an_image_is_asked_about_and_nothing_leaves_the_machine(
         page.fill("#question textarea", "Once more?")
         page.click("#ask")
         said.get_by_text("This is question 1, with 0 image(s)").wait_for(timeout=SLOW_MS)
+
+        page.locator("#status").get_by_text("tokens").wait_for(timeout=SLOW_MS)
+        assert stats(url)["requests"] == 3
+        page.click("#again")
+        for _ in range(100):
+            if stats(url)["requests"] == 4:
+                break
+            page.wait_for_timeout(200)
+        said.get_by_text("This is question 1, with 0 image(s)").wait_for(timeout=SLOW_MS)
+        assert said.get_by_text("You asked").count() == 1
 
         own = urlsplit(address).netloc
         far = [u for u in asked if urlsplit(u).netloc not in (own, "")]
