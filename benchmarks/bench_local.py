@@ -25,8 +25,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.llm.backends.transformers import TransformersBackend
-from pipeline.llm.backends.transformers_load import prepare_environment
+from pipeline.llm.backends.local.backend import TransformersBackend
+from pipeline.llm.backends.local.load import prepare_environment
 from pipeline.llm.local_config import LocalModelConfig
 from pipeline.llm.types import Message, Request
 from tests.support.tiny_models import make_model

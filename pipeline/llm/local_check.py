@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 from pipeline.core.errors import ConfigError
-from pipeline.llm.backends import transformers_load, transformers_memory
+from pipeline.llm.backends.local import load, memory
 from pipeline.llm.local_config import LocalModelConfig
 from pipeline.llm.model_folder import ModelFolder, model_path, read_model_folder
 
@@ -17,7 +17,7 @@ def examine(config: LocalModelConfig) -> Iterator[tuple[str, str]]:
     Loads no weights. Torch is asked for the device and its memory.
     """
     try:
-        transformers_load.prepare_environment(config)
+        load.prepare_environment(config)
     except ConfigError as error:
         yield "bad", str(error)
         return
@@ -41,21 +41,21 @@ def examine(config: LocalModelConfig) -> Iterator[tuple[str, str]]:
 
 
 def _describe(config: LocalModelConfig, folder: ModelFolder) -> Iterator[tuple[str, str]]:
-    device = transformers_load.find_device(config)
-    dtype = transformers_load.pick_dtype(config, folder, device)
+    device = load.find_device(config)
+    dtype = load.pick_dtype(config, folder, device)
     weights = folder.bytes_as(dtype) / 1e9
     yield (
         "ok",
         f"{folder.architecture}, {folder.parameters:,} parameters, stored as {folder.dtype}, "
         f"{folder.weight_bytes / 1e9:.1f} GB",
     )
-    free = transformers_memory.free_memory(device)
+    free = memory.free_memory(device)
     have = "" if free is None else f", {free / 1e9:.1f} GB are free"
     yield "ok", f"on {device} as {dtype}: {weights:.1f} GB of weights{have}"
-    transformers_memory.require_memory(config, folder, device, dtype)
+    memory.require_memory(config, folder, device, dtype)
     if free is not None and folder.cache_numbers and config.batch_tokens is None:
         left = max(0, free - folder.bytes_as(dtype))
-        tokens = transformers_memory.batch_tokens(folder, dtype, left)
+        tokens = memory.batch_tokens(folder, dtype, left)
         size = folder.cache_bytes(dtype) / 1e3
         yield "ok", f"{size:,.0f} kB a token in the cache: batches of up to {tokens:,} tokens"
     context = config.context or folder.context

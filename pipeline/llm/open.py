@@ -15,7 +15,7 @@ from pipeline.llm.backends import azure, openai, rules
 from pipeline.llm.backends.base import Backend, Listen
 from pipeline.llm.backends.credentials import credentials_for
 from pipeline.llm.backends.http import HttpBackend, open_session
-from pipeline.llm.backends.transformers import TransformersBackend
+from pipeline.llm.backends.local.backend import TransformersBackend
 from pipeline.llm.config import BackendConfig, DeploymentConfig
 from pipeline.llm.engine import Defer, Engine, Gate
 from pipeline.llm.identity import identified

@@ -10,11 +10,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.llm.backends.transformers_cache import Blocks
-from pipeline.llm.backends.transformers_choose import choose
-from pipeline.llm.backends.transformers_load import Loaded
-from pipeline.llm.backends.transformers_prompt import processed
-from pipeline.llm.backends.transformers_rows import Row
+from pipeline.llm.backends.local.cache import Blocks
+from pipeline.llm.backends.local.choose import choose
+from pipeline.llm.backends.local.load import Loaded
+from pipeline.llm.backends.local.prompt import processed
+from pipeline.llm.backends.local.rows import Row
 
 
 class Decoder:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from pipeline.core.errors import ConfigError
-from pipeline.llm.backends.transformers_prompt import Unacceptable
+from pipeline.llm.backends.local.prompt import Unacceptable
 
 WHITE_SPACE = r"( |\n[ \t]{0,32})?"
 """Between the parts of the JSON: none, one space, or a new line with its indent.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.llm.backends.transformers_load import Loaded
+from pipeline.llm.backends.local.load import Loaded
 from pipeline.llm.images import image_parts, load_image
 from pipeline.llm.local_config import LocalModelConfig
 from pipeline.llm.tokens import DEFAULT_OUTPUT

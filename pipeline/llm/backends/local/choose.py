@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.llm.backends.transformers_rows import Row
+from pipeline.llm.backends.local.rows import Row
 
 
 def choose(rows: Sequence[Row], logits: Any) -> list[int]:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import ConfigError
-from pipeline.llm.backends.transformers_cache import unsupported
-from pipeline.llm.backends.transformers_memory import (
+from pipeline.llm.backends.local.cache import unsupported
+from pipeline.llm.backends.local.memory import (
     batch_tokens,
     free_memory,
     out_of_memory,

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.llm.backends.base import Attempt, Listen
-from pipeline.llm.backends.transformers_load import Note
-from pipeline.llm.backends.transformers_rows import Job
-from pipeline.llm.backends.transformers_worker import Worker
+from pipeline.llm.backends.local.load import Note
+from pipeline.llm.backends.local.rows import Job
+from pipeline.llm.backends.local.worker import Worker
 from pipeline.llm.local_config import LocalModelConfig
 from pipeline.llm.model_folder import model_path, read_model_folder
 from pipeline.llm.types import Request

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.llm.backends.base import Attempt, Listen
-from pipeline.llm.backends.transformers_prompt import Wishes
+from pipeline.llm.backends.local.prompt import Wishes
 from pipeline.llm.types import Outcome, Reply, Request, Usage
 
 _UNFINISHED = "\ufffd"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.errors import BackendError, ConfigError
-from pipeline.llm.backends import transformers_load, transformers_memory
+from pipeline.llm.backends.local import load, memory
 from pipeline.llm.config import parse_backend
 from pipeline.llm.open import Answering, open_engine
 from pipeline.llm.types import Message, Outcome, Reply, Request
@@ -218,7 +218,7 @@ async def test_out_of_memory_halves_the_batch(
 
     small.__signature__ = __import__("inspect").signature(forward)  # type: ignore[attr-defined]
     monkeypatch.setattr(transformers.LlamaForCausalLM, "forward", small)
-    monkeypatch.setattr(transformers_load, "_kept", {})
+    monkeypatch.setattr(load, "_kept", {})
     notes: list[str] = []
     raw = {"kind": "transformers", "path": str(model), "device": "cpu"}
     config = parse_backend({**raw, "params": {"max_tokens": 24}})
@@ -265,7 +265,7 @@ async def test_other_weights_in_the_same_folder_answer_anew(model: Path, tmp_pat
 async def test_the_next_engine_does_not_load_it_again(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transformers_load, "_kept", {})
+    monkeypatch.setattr(load, "_kept", {})
     notes: list[str] = []
     config = parse_backend({"kind": "transformers", "path": str(model), "device": "cpu"})
     for stage in ("first", "second"):
@@ -312,8 +312,8 @@ async def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
 async def test_a_model_too_big_for_the_memory(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transformers_memory, "free_main_memory", lambda: 120_000)
-    monkeypatch.setattr(transformers_load, "_kept", {})
+    monkeypatch.setattr(memory, "free_main_memory", lambda: 120_000)
+    monkeypatch.setattr(load, "_kept", {})
     async with engine(model, tmp_path) as opened:
         with pytest.raises(BackendError, match=r"dtype: bf16 .* fits"):
             await ask_all(opened, requests(1))

@@ -7,9 +7,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.llm.backends.transformers_prompt import Wishes
-from pipeline.llm.backends.transformers_rows import Job, Row
-from pipeline.llm.backends.transformers_schedule import Limits, next_group
+from pipeline.llm.backends.local.prompt import Wishes
+from pipeline.llm.backends.local.rows import Job, Row
+from pipeline.llm.backends.local.schedule import Limits, next_group
 from pipeline.llm.types import Request
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.llm.backends.transformers_rows import Row
+from pipeline.llm.backends.local.rows import Row
 
 PREFILL_TOKENS = 16_384
 """Most tokens, padding included, whose prompts are read at once: what a step needs besides the

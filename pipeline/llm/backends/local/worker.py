@@ -11,13 +11,13 @@ from pathlib import Path
 
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.llm.backends.base import Attempt, Fault, FaultKind
-from pipeline.llm.backends.transformers_decode import Decoder
-from pipeline.llm.backends.transformers_load import Loaded, Note, let_go, load
-from pipeline.llm.backends.transformers_memory import out_of_memory, release_memory
-from pipeline.llm.backends.transformers_prompt import Unacceptable, make_prompt, read_wishes
-from pipeline.llm.backends.transformers_rows import Job, Row, Text
-from pipeline.llm.backends.transformers_schedule import Limits, next_group
-from pipeline.llm.backends.transformers_schema import Grammars
+from pipeline.llm.backends.local.decode import Decoder
+from pipeline.llm.backends.local.load import Loaded, Note, let_go, load
+from pipeline.llm.backends.local.memory import out_of_memory, release_memory
+from pipeline.llm.backends.local.prompt import Unacceptable, make_prompt, read_wishes
+from pipeline.llm.backends.local.rows import Job, Row, Text
+from pipeline.llm.backends.local.schedule import Limits, next_group
+from pipeline.llm.backends.local.schema import Grammars
 from pipeline.llm.images import load_image
 from pipeline.llm.local_config import LocalModelConfig
 
