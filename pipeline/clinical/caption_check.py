@@ -10,6 +10,8 @@ where the report gives none.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from pipeline.clinical.caption_text import traces
@@ -30,9 +32,16 @@ _SPECIAL = frozenset({"Lung Lesion", "Pneumonia", "Edema", "Atelectasis"})
 """Classes that a report must name: an *opacity* does not make them."""
 
 _SIDE_WORDS = {
-    "left": ("left", "bilat", "both", "lingul", "bibas", "biapic"),
-    "right": ("right", "bilat", "both", "middle lobe", "bibas", "biapic"),
-}
+    "left": ("left", "bilat", "both", "lingul", "bibas", "biapic", "bihil", "levo", "lul", "lll"),
+    "right": (
+        "right", "bilat", "both", "middle lobe", "bibas", "biapic", "bihil", "dextro", "rul", "rml",
+        "rll", "minor fissure", "azygos", "cavoatrial", "svc", "vena cava", "cholecyst",
+        "gallbladder",
+    ),
+}  # fmt: skip
+"""Words of a report by which a caption may name a side."""
+
+_SIDE = re.compile(r"\b(left|right)(?:\b|(?=ward|sided))", re.IGNORECASE)
 
 
 def check_caption(report: str, caption: str, *, finish_reason: str = "stop") -> TextCheck:
@@ -54,6 +63,11 @@ def check_caption(report: str, caption: str, *, finish_reason: str = "stop") -> 
     for kind, span in traces(caption):
         verdict.reject(kind, span=span)
     said = claims_of(caption)
+    for match in _SIDE.finditer(caption):
+        if not _speaks_of(match[1].lower(), report):
+            verdict.reject("side", span=match.span())
+    if _generally(_claims(report)) == {"absent"} and "present" in _generally(said):
+        verdict.reject("negation", "abnormality")
     _check_claims(verdict, said, report)
     _check_numbers(verdict, caption, report)
     _check_omissions(verdict, said, report)
@@ -89,9 +103,18 @@ def _is_doubt_of_both(issue: Issue, said: list[Claim], report: str) -> bool:
 
 def _is_new_side(issue: Issue, said: list[Claim], report: str) -> bool:
     """Whether the side is one that the report never speaks of."""
-    lowered = report.lower()
     sides = frozenset().union(*(c.sides for c in said if c.span == issue.span))
-    return any(not any(word in lowered for word in _SIDE_WORDS[side]) for side in sides)
+    return any(not _speaks_of(side, report) for side in sides)
+
+
+def _speaks_of(side: str, report: str) -> bool:
+    lowered = report.lower()
+    return any(word in lowered for word in _SIDE_WORDS[side])
+
+
+def _generally(claims: Iterable[Claim]) -> set[str]:
+    """How a text speaks of abnormalities in general."""
+    return {claim.status for claim in claims if claim.name == "abnormality"}
 
 
 def _check_numbers(verdict: Verdict, caption: str, report: str) -> None:
