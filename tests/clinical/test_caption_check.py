@@ -113,7 +113,7 @@ def test_captions_without_a_model(findings: str, impression: str, caption: str) 
     assert make_caption(findings, impression) == caption
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=100), st.text(max_size=60))
 def test_whatever_the_report_the_caption_of_the_rules_passes_the_check(
     findings: str, impression: str

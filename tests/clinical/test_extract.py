@@ -104,13 +104,13 @@ def test_wrapped_lines_and_capitals_make_no_difference() -> None:
 
 
 @given(st.text(max_size=400))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_text_crashes(text: str) -> None:
     check(text)
 
 
 @given(st.lists(st.sampled_from(WORDS + GLUE * 8), max_size=60))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_no_mixture_of_known_words_crashes(words: list[str]) -> None:
     check(" ".join(words))
 

@@ -267,7 +267,7 @@ RECORDS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(RECORDS, st.text(max_size=60), st.dictionaries(st.sampled_from(["status", "quote"]), JSON))
 def test_any_record_and_answer_can_be_merged(
     raw: dict[str, Any], text: str, said: dict[str, Any]

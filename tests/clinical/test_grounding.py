@@ -131,7 +131,7 @@ def test_a_language_the_rules_cannot_read_is_said_not_to_be_checked() -> None:
     assert found.is_grounded
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=80), st.text(max_size=80), st.text(max_size=40))
 def test_any_text_is_judged_and_spans_lie_in_it(answer: str, report: str, question: str) -> None:
     found = check_grounding(answer, report, question)

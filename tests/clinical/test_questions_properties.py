@@ -160,7 +160,7 @@ class Oracle:
             assert all(other in value and side not in value for value in own)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(RECORDS, RECORDS, st.integers(0, 5))
 def test_answers_agree_with_the_record(
     record: dict[str, Any], earlier: dict[str, Any], seed: int
@@ -174,7 +174,7 @@ def test_answers_agree_with_the_record(
     assert len(texts) == len(set(texts))
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(RECORDS, RECORDS)
 def test_differences_agree_with_both_records(
     record: dict[str, Any], earlier: dict[str, Any]
@@ -192,7 +192,7 @@ def test_differences_agree_with_both_records(
             assert new.certain() == old.certain()
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(ODD_RECORDS, ODD_RECORDS, st.booleans(), st.sampled_from(["skip", "uncertain"]))
 def test_no_record_ends_a_run(
     record: dict[str, Any], earlier: dict[str, Any], flag: bool, uncertain: str
@@ -212,7 +212,7 @@ def test_no_record_ends_a_run(
         assert all(isinstance(value, str) for value in row.values())
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50)
 @given(st.lists(RECORDS, min_size=2, max_size=6, unique_by=lambda r: r["study_id"]))
 def test_rows_do_not_depend_on_order_shards_or_types(records: list[dict[str, Any]]) -> None:
     first = {r["study_id"]: generate_questions(r, seed=1) for r in records}

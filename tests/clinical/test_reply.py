@@ -230,7 +230,7 @@ def test_long_sound_reply_is_ok() -> None:
     assert (parsed.status, parsed.value) == ("ok", record)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet="{}[]\",:'\\ \nentiy_o/*#`<>=1.ul“”", max_size=60))
 def test_any_text_gives_a_result(noise: str) -> None:
     for text in (noise, REPLY[:40] + noise, f'{{"entity": {{{noise}}}, {DENIED}}}'):
@@ -239,7 +239,7 @@ def test_any_text_gives_a_result(noise: str) -> None:
         json.dumps(parsed.value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(min_value=0, max_value=len(REPLY) - 1))
 def test_a_cut_reply_never_invents(length: int) -> None:
     value = parse_keyinfo_reply(REPLY[:length]).value or {}

@@ -57,7 +57,7 @@ def test_decisions_are_those_of_the_plain_rule_on_5000_instructions() -> None:
 words = st.sampled_from(["is", "the", "a", "lung", "left", "right", "of", "opacity", "no", "what"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.lists(words, max_size=12).map(" ".join), max_size=30),
     st.sampled_from([0.3, 0.5, 0.7, 0.75, 0.9, 0.99]),

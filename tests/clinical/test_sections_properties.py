@@ -42,7 +42,7 @@ PIECES = st.sampled_from(
 REPORTS = st.lists(PIECES, max_size=40).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.one_of(st.text(), REPORTS))
 def test_spans_hold_the_sections_and_never_overlap(text: str) -> None:
     report = extract_sections(text)
@@ -55,7 +55,7 @@ def test_spans_hold_the_sections_and_never_overlap(text: str) -> None:
     assert all(left[1] <= right[0] for left, right in pairwise(ordered))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(REPORTS)
 def test_line_ends_change_nothing(text: str) -> None:
     unix = text.replace("\r\n", "\n")

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.clinical.keyinfo import (
@@ -48,7 +48,7 @@ optional: dict[Any, st.SearchStrategy[Any]] = dict.fromkeys((*CATEGORIES, "study
 records = st.one_of(values, st.fixed_dictionaries({}, optional=optional))
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500)
 @given(records)
 def test_any_json_becomes_standard_and_stays(value: Any) -> None:
     result = standardise(value)
@@ -67,7 +67,7 @@ def test_any_json_becomes_standard_and_stays(value: Any) -> None:
     assert len(set(denied)) == len(denied)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.dictionaries(st.text(max_size=12), values, max_size=3))
 def test_other_keys_pass_through(extra: dict[str, Any]) -> None:
     extra = {f"x_{key}": value for key, value in extra.items()}

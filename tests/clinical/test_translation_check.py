@@ -132,7 +132,7 @@ def test_the_glossary_is_extended_by_a_file(tmp_path: Path) -> None:
         load_glossary(path)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_any_text_is_judged_and_spans_lie_in_it(source: str, translation: str) -> None:
     found = check_translation(source, translation)

@@ -161,7 +161,7 @@ def test_holm() -> None:
     assert holm_corrected([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50))
 def test_an_interval_is_ordered(values: list[float]) -> None:
     found = interval(0.5, np.array(values), 0.9)

@@ -14,7 +14,7 @@ from pipeline.llm.config import Budget
 from tests.support.virtual_time import run_virtual
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     limit=st.integers(1, 300),
     spent=st.integers(0, 100),

@@ -71,9 +71,7 @@ def test_files_are_for_the_owner_alone(tmp_path: Path) -> None:
     assert {stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "replies").iterdir()} == {0o600}
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.integers(min_value=0), then=st.integers(min_value=0, max_value=3))
 def test_killed_at_any_byte(tmp_path_factory: pytest.TempPathFactory, cut: int, then: int) -> None:
     folder = tmp_path_factory.mktemp("j") / "replies"

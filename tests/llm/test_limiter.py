@@ -33,7 +33,7 @@ amounts = st.integers(min_value=1, max_value=3_000)
 delays = st.floats(min_value=0, max_value=3, allow_nan=False)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     rpm=st.sampled_from([6.0, 30.0, 90.0, 600.0, 6_000.0]),
     tpm=st.sampled_from([None, 1_000.0, 20_000.0, 200_000.0]),

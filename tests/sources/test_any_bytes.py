@@ -61,7 +61,7 @@ def damaged(draw: st.DrawFn) -> tuple[str, bytes]:
     return name, draw(st.sampled_from([bytes(data[:end]), bytes(data[:end]) + noise, noise]))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(damaged())
 def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, file: tuple[str, bytes]) -> None:
     folder = tmp_path_factory.mktemp("any")

@@ -292,7 +292,10 @@ def test_zip_inputs(tmp_path: Path) -> None:
     assert entry["size"] == path.stat().st_size
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     notes=st.dictionaries(
         st.tuples(st.integers(10**7, 2 * 10**7 - 1), st.integers(5 * 10**7, 6 * 10**7 - 1)),
