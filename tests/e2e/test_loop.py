@@ -31,7 +31,7 @@ variables: [report]
 KeyInfo:
 {{ report }}
 """
-STEPS, BREAK = 200, 60
+STEPS, BREAK = 160, 40
 
 
 def ran(*words: str | Path) -> str:
@@ -45,7 +45,7 @@ def ran(*words: str | Path) -> str:
 def extract(run_dir: Path, data: Path, prompt: Path, backend: str) -> dict[str, Any]:
     """KeyInfo and questions of reports of test patients; gives the counts of the KeyInfo stage."""
     words: list[str | Path] = ["run", "medical-cxr-vqa", "--input", data, "--run-dir", run_dir]
-    words += ["--set", "source.split=test", "--set", "source.sample=60"]
+    words += ["--set", "source.split=test", "--set", "source.sample=50"]
     words += ["--backend", backend.partition("=")[0]]
     if backend != "rules":
         name, _, path = backend.partition("=")
