@@ -139,6 +139,8 @@ def tokenize_parts(
     known = _known(folder, key)
     if known is not None:
         return known
+    # Until all files are whole, none counts: they may be those of another attempt.
+    (folder / COUNTS).unlink(missing_ok=True)
     made: dict[str, Counts] = {}
     for part in parts:
         counts, skipped = Counts(), Counter[str]()

@@ -157,8 +157,6 @@ class _Training:
             "sessions": [*(known or {}).get("sessions", [])],
             "deciding": deciding,
         }
-        if is_first():
-            self.folder.write(manifest)
         return self._train(base, tokenizer, precision, manifest, resumes=resumes)
 
     # The steps, in order.
@@ -283,6 +281,8 @@ class _Training:
             manifest["trainable_parameters"] = sum(
                 weight.numel() for weight in trainer.model.parameters() if weight.requires_grad
             )
+            if is_first():
+                self.folder.write(manifest)
             trainer.add_callback(make_watcher(self.folder.log, self.say, stop, writes=is_first()))
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             manifest["sessions"].append(
