@@ -16,27 +16,17 @@ if TYPE_CHECKING:
 
 
 def chat(
-    recipe: Annotated[
-        str | None, typer.Option("--recipe", help="Recipe with the preset and the backends.")
-    ] = None,
-    backend: Annotated[
-        str | None, typer.Option("--backend", help="Backend of the recipe.  [default: its own]")
-    ] = None,
-    url: Annotated[
-        str | None, typer.Option("--url", help="An OpenAI-compatible server instead.")
-    ] = None,
-    model: Annotated[str | None, typer.Option("--model", help="Its model.")] = None,
-    key_env: Annotated[
-        str | None, typer.Option("--key-env", help="Environment variable with its key.")
-    ] = None,
-    model_path: Annotated[
-        Path | None, typer.Option("--model-path", help="A model folder, in this process, instead.")
-    ] = None,
-    system: Annotated[str | None, typer.Option("--system", help="System prompt, or @FILE.")] = None,
+    recipe: shared.PresetRecipe = None,
+    backend: shared.RecipeBackend = None,
+    url: shared.Url = None,
+    model: shared.Model = None,
+    key_env: shared.KeyEnv = None,
+    model_path: shared.ModelPath = None,
+    system: shared.System = None,
     no_history: Annotated[
         bool, typer.Option("--no-history", help="Ask each question on its own.")
     ] = False,
-    temperature: Annotated[float | None, typer.Option("--temperature", min=0)] = None,
+    temperature: shared.Temperature = None,
     max_tokens: Annotated[
         int | None, typer.Option("--max-tokens", min=1, help="Longest answer.")
     ] = None,
@@ -66,7 +56,7 @@ def chat(
     from pipeline.run.chatting import ChatOptions, prepare_chat
 
     preset: dict[str, Any] = {
-        "system": None if system is None else read_prompt(system),
+        "system": shared.read_prompt(system),
         "history": False if no_history else None,
         "temperature": temperature,
         "max_tokens": max_tokens,
@@ -109,20 +99,3 @@ def _show(setup: ChatSetup, run_dir: Path | None, port: int) -> int:
 def _say(text: str) -> None:
     typer.echo(text)
     sys.stdout.flush()
-
-
-def read_prompt(text: str) -> str:
-    """``text``, or what the file ``@FILE`` holds.
-
-    Raises:
-        ConfigError: the file cannot be read.
-    """
-    if not text.startswith("@"):
-        return text
-    path = Path(text[1:]).expanduser()
-    try:
-        return path.read_text(encoding="utf-8-sig").strip()
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not UTF-8 text") from None

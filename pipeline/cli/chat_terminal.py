@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from pipeline.cli import shared
 from pipeline.core.errors import DataError, ExitCode, PipelineError
 from pipeline.llm.talk import Answered, Talk
 from pipeline.llm.types import Outcome
@@ -234,10 +235,8 @@ class Terminal:
         _say("forgotten")
 
     def _system(self, rest: str) -> None:
-        from pipeline.cli.chat import read_prompt
-
         if rest:
-            self._change(system=read_prompt(rest))
+            self._change(system=shared.read_prompt(rest))
         _say(self._talk.conversation.config.system or "no system prompt")
 
     def _history(self, rest: str) -> None:

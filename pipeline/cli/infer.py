@@ -17,22 +17,12 @@ def infer(
         Path,
         typer.Option("--out-csv", help="The same CSV with the answers; OUT.infer holds the run."),
     ],
-    recipe: Annotated[
-        str | None, typer.Option("--recipe", help="Recipe with the words and the backends.")
-    ] = None,
-    backend: Annotated[
-        str | None, typer.Option("--backend", help="Backend of the recipe.  [default: its own]")
-    ] = None,
-    url: Annotated[
-        str | None, typer.Option("--url", help="An OpenAI-compatible server instead.")
-    ] = None,
-    model: Annotated[str | None, typer.Option("--model", help="Its model.")] = None,
-    key_env: Annotated[
-        str | None, typer.Option("--key-env", help="Environment variable with its key.")
-    ] = None,
-    model_path: Annotated[
-        Path | None, typer.Option("--model-path", help="A model folder, in this process, instead.")
-    ] = None,
+    recipe: shared.PresetRecipe = None,
+    backend: shared.RecipeBackend = None,
+    url: shared.Url = None,
+    model: shared.Model = None,
+    key_env: shared.KeyEnv = None,
+    model_path: shared.ModelPath = None,
     instruction: Annotated[
         str, typer.Option("--instruction", help="Column to ask.")
     ] = "INSTRUCTION",
@@ -44,8 +34,8 @@ def infer(
         str | None, typer.Option("--prefix", help="Put before each instruction.")
     ] = None,
     suffix: Annotated[str | None, typer.Option("--suffix", help="Put behind it.")] = None,
-    system: Annotated[str | None, typer.Option("--system", help="System prompt, or @FILE.")] = None,
-    temperature: Annotated[float | None, typer.Option("--temperature", min=0)] = None,
+    system: shared.System = None,
+    temperature: shared.Temperature = None,
     max_tokens: Annotated[
         int | None, typer.Option("--max-tokens", min=1, help="Longest answer.  [default: 512]")
     ] = None,
@@ -68,7 +58,6 @@ def infer(
 
     Example: cxr-pipeline infer --in-csv test.csv --out-csv answers.csv --model-path merged
     """
-    from pipeline.cli.chat import read_prompt
     from pipeline.run.chatting import ChatOptions, resolve_backend
     from pipeline.run.infer import InferOptions, run_folder
     from pipeline.run.infer import infer as carry_out
@@ -77,7 +66,7 @@ def infer(
     given = {
         "prefix": prefix,
         "suffix": suffix,
-        "system": None if system is None else read_prompt(system),
+        "system": shared.read_prompt(system),
         "temperature": temperature,
         "max_tokens": max_tokens,
     }

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.core.errors import ConfigError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -43,6 +45,38 @@ DataClass = Annotated[
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Worker processes.  [default: all cores]")
 ]
+
+PresetRecipe = Annotated[
+    str | None, typer.Option("--recipe", help="Recipe with the preset and the backends.")
+]
+RecipeBackend = Annotated[
+    str | None, typer.Option("--backend", help="Backend of the recipe.  [default: its own]")
+]
+Url = Annotated[str | None, typer.Option("--url", help="An OpenAI-compatible server instead.")]
+Model = Annotated[str | None, typer.Option("--model", help="Its model.")]
+KeyEnv = Annotated[str | None, typer.Option("--key-env", help="Environment variable with its key.")]
+ModelPath = Annotated[
+    Path | None, typer.Option("--model-path", help="A model folder, in this process, instead.")
+]
+System = Annotated[str | None, typer.Option("--system", help="System prompt, or @FILE.")]
+Temperature = Annotated[float | None, typer.Option("--temperature", min=0)]
+
+
+def read_prompt(text: str | None) -> str | None:
+    """``text``, or what the file ``@FILE`` holds.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    if text is None or not text.startswith("@"):
+        return text
+    path = Path(text[1:]).expanduser()
+    try:
+        return path.read_text(encoding="utf-8-sig").strip()
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8 text") from None
 
 
 def read_recipe(

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.test_model_run import ENVIRON, model_server, stage_file, stats
 from tests.support.cli import SAMPLE, run_cli
+from tests.support.model_runs import ENVIRON, model_server, stage_file, stats
 
 ANSWER = ("--answer", "tests.support.model_server_images:describe_images")
 

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pipeline.cli.main import app
 from pipeline.core.errors import ConfigError
-from pipeline.core.resources import resource_path
-from tests.e2e.test_model_run import ENVIRON, model_server, stats
 from tests.support.cli import command, run_cli
+from tests.support.model_runs import ENVIRON, model_server, stats, write_recipe
 
 SIDES = ("left", "right")
 
@@ -137,21 +135,9 @@ def test_without_a_word_answers_count_as_credentialed(tmp_path: Path) -> None:
 
 def test_a_faulty_judge_killed_and_resumed_gives_the_same_figures(tmp_path: Path) -> None:
     good, careless = write_answers(tmp_path, 120)
-    recipe = yaml.safe_load(resource_path("recipes", "judge.yaml").read_text())
     faults = ("--faults", "500=0.05,429=0.05,drop=0.02", "--seed", "7", "--latency", "0.02")
     with model_server("--answer", "tests.support.judge_answers:judge", *faults) as url:
-        recipe["backend"] = "model"
-        recipe["backends"] = {
-            "model": {
-                "kind": "openai",
-                "model": "test-model",
-                "url": f"{url}/v1",
-                "key_env": "TEST_MODEL_KEY",
-                "concurrency": 8,
-            }
-        }
-        path = tmp_path / "judge.yaml"
-        path.write_text(yaml.safe_dump(recipe, sort_keys=False))
+        path = write_recipe(tmp_path / "judge.yaml", url, "judge", concurrency=8)
         words = ["evaluate", "answers", f"a={good}", f"b={careless}", "--recipe", path, "--out"]
         process = subprocess.Popen(
             command(*words, tmp_path / "killed"),

@@ -11,8 +11,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.e2e.test_model_run import ENVIRON, model_server, stage_file, stats, write_recipe
 from tests.support.cli import SAMPLE, command, run_cli
+from tests.support.model_runs import ENVIRON, model_server, stage_file, stats, write_recipe
 
 CARELESS = ("--answer", "tests.support.keyinfo_answers:careless")
 

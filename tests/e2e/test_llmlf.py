@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from pipeline.core.errors import ExitCode
-from tests.e2e.test_model_run import model_server, stats
 from tests.support.cli import SAMPLE, command, run_cli
+from tests.support.model_runs import model_server, stats
 from tests.support.model_server import KEY
 
 TABLE = SAMPLE / "llmlf" / "reports.csv"

@@ -8,72 +8,17 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from pipeline.core.resources import resource_path
-from tests.support.cli import ROOT, SAMPLE, command, run_cli
-from tests.support.model_server import KEY
+from tests.support.cli import SAMPLE, command, run_cli
+from tests.support.model_runs import ENVIRON, model_server, stage_file, stats, write_recipe
 from tests.support.reports import column_options, write_table
 
 FAULTS = "500=0.05,429=0.05,drop=0.01,content_filter=0.01"
-
-
-@contextmanager
-def model_server(*words: str) -> Iterator[str]:
-    """The test server as a process; gives its address."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.model_server", *words],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().split()[-1].rstrip("/")
-    finally:
-        process.kill()
-        process.wait()
-
-
-def stats(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{url}/_stats") as reply:  # loopback only
-        found: dict[str, Any] = json.load(reply)
-    return found
-
-
-def write_recipe(path: Path, url: str, **backend: Any) -> Path:
-    recipe = yaml.safe_load(resource_path("recipes", "medical-cxr-vqa.yaml").read_text())
-    recipe["backend"] = "model"
-    recipe["backends"] = {
-        "model": {
-            "kind": "openai",
-            "model": "test-model",
-            "url": f"{url}/v1",
-            "key_env": "TEST_MODEL_KEY",
-            "concurrency": 32,
-            "prices": {"prompt": 1.0, "completion": 2.0},
-            **backend,
-        }
-    }
-    path.write_text(yaml.safe_dump(recipe, sort_keys=False))
-    return path
-
-
-ENVIRON = {"TEST_MODEL_KEY": KEY}
-
-
-def stage_file(run_dir: Path, stage: str, name: str) -> list[dict[str, Any]]:
-    lines = (run_dir / "stages" / stage / name).read_text().splitlines()
-    return [json.loads(line) for line in lines]
 
 
 def test_a_faulty_server_and_three_kills_lose_and_double_nothing(tmp_path: Path) -> None:

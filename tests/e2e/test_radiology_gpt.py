@@ -14,31 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from pipeline.core.resources import resource_path
-from tests.e2e.test_model_run import ENVIRON, model_server
 from tests.support.cli import ROOT, SAMPLE, command, run_cli
+from tests.support.model_runs import ENVIRON, model_server, write_recipe
 
 OPEN_I = ROOT.parent / "shared" / "data" / "open-i" / "reports.csv"
 FAULTS = "500=0.04,429=0.04,drop=0.02,reset=0.01,content_filter=0.01,refusal=0.01,length=0.02"
-
-
-def write_recipe(path: Path, url: str, **tasks: Any) -> Path:
-    recipe = yaml.safe_load(resource_path("recipes", "radiology-gpt.yaml").read_text())
-    recipe["backend"] = "model"
-    recipe["backends"] = {
-        "model": {
-            "kind": "openai",
-            "model": "test-model",
-            "url": f"{url}/v1",
-            "key_env": "TEST_MODEL_KEY",
-            "concurrency": 16,
-        }
-    }
-    recipe["stages"]["tasks"].update(tasks)
-    path.write_text(yaml.safe_dump(recipe, sort_keys=False))
-    return path
 
 
 def made_files(run_dir: Path) -> dict[str, str]:
@@ -62,7 +43,7 @@ def test_killed_and_resumed_over_open_i_the_bytes_are_the_same(tmp_path: Path) -
         pytest.skip("the public Open-i reports are not beside the checkout (shared/data/open-i)")
     answers = ("--answer", "tests.support.instruction_answers:mixed", "--latency", "0.01")
     with model_server(*answers, "--faults", FAULTS, "--seed", "8") as url:
-        recipe = write_recipe(tmp_path / "radiology-gpt.yaml", url)
+        recipe = write_recipe(tmp_path / "radiology-gpt.yaml", url, "radiology-gpt")
         words = ["run", recipe, "--input", OPEN_I, "--limit", "120", "--run-dir"]
         whole = run_cli(*words, tmp_path / "whole", environ=ENVIRON)
         assert whole.returncode in (0, 1), whole.stderr
@@ -100,7 +81,12 @@ def test_killed_and_resumed_over_open_i_the_bytes_are_the_same(tmp_path: Path) -
 @pytest.mark.parametrize("language", ["Chinese", "Korean"])
 def test_other_languages(language: str, tmp_path: Path) -> None:
     with model_server("--answer", "tests.support.instruction_answers:good") as url:
-        recipe = write_recipe(tmp_path / "radiology-gpt.yaml", url, language=language)
+        recipe = write_recipe(
+            tmp_path / "radiology-gpt.yaml",
+            url,
+            "radiology-gpt",
+            stages={"tasks": {"language": language}},
+        )
         words = ["run", recipe, "--input", SAMPLE, "--limit", "30", "--run-dir", tmp_path / "run"]
         words += [f"--set=stages.dedupe-{wave}.scope=note" for wave in (1, 2)]
         done = run_cli(*words, environ=ENVIRON)

@@ -6,15 +6,12 @@ import csv
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from pipeline.clinical.lexicon import CLASSES
-from pipeline.core.resources import resource_path
-from tests.e2e.test_model_run import ENVIRON, model_server, stage_file, stats
 from tests.support.cli import SAMPLE, run_cli
+from tests.support.model_runs import ENVIRON, model_server, stage_file, stats, write_recipe
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 OPEN_I = SHARED / "data" / "open-i"
@@ -87,26 +84,9 @@ def test_only_the_training_part_is_balanced(tmp_path: Path) -> None:
     assert all(json.loads(sample["output"]) for sample in samples)
 
 
-def write_recipe(path: Path, url: str, **stages: dict[str, Any]) -> Path:
-    recipe = yaml.safe_load(resource_path("recipes", "radreportx.yaml").read_text())
-    recipe["backend"] = "model"
-    recipe["backends"] = {
-        "model": {
-            "kind": "openai",
-            "model": "test-model",
-            "url": f"{url}/v1",
-            "key_env": "TEST_MODEL_KEY",
-        }
-    }
-    for name, params in stages.items():
-        recipe["stages"][name] = {**(recipe["stages"][name] or {}), **params}
-    path.write_text(yaml.safe_dump(recipe, sort_keys=False))
-    return path
-
-
 def test_a_model_is_checked_and_compared_with_the_rules(tmp_path: Path) -> None:
     with model_server("--answer", "tests.support.label_answers:mixed") as url:
-        recipe = write_recipe(tmp_path / "r.yaml", url)
+        recipe = write_recipe(tmp_path / "r.yaml", url, "radreportx")
         words = ("run", recipe, "--input", SAMPLE, "--run-dir", tmp_path / "run")
         done = run_cli(*words, environ=ENVIRON)
         assert done.returncode == 1, done.stderr
@@ -135,7 +115,7 @@ def test_a_model_is_checked_and_compared_with_the_rules(tmp_path: Path) -> None:
 def test_a_veto_of_the_rules(tmp_path: Path) -> None:
     with model_server("--answer", "tests.support.label_answers:mixed") as url:
         combine = {"policy": "veto", "veto_by": ["rules"]}
-        recipe = write_recipe(tmp_path / "r.yaml", url, combine=combine)
+        recipe = write_recipe(tmp_path / "r.yaml", url, "radreportx", stages={"combine": combine})
         words = ("run", recipe, "--input", SAMPLE, "--run-dir", tmp_path / "run")
         assert run_cli(*words, environ=ENVIRON).returncode == 1
     for record in stage_file(tmp_path / "run", "combine", "records.jsonl"):

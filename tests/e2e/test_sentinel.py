@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_model_run import ENVIRON, model_server, write_recipe
 from tests.support.cli import run_cli
+from tests.support.model_runs import ENVIRON, model_server, write_recipe
 from tests.support.sentinel import SENTINEL, assert_no_leak
 
 HOLD_TEXT = ("stages/*/records.jsonl", "stages/*/.retried/records.jsonl", "exports/*", "replies/*")

@@ -10,33 +10,15 @@ import yaml
 
 from pipeline.clinical.caption_check import check_caption
 from pipeline.clinical.translation_check import check_translation
-from pipeline.core.resources import resource_path
-from tests.e2e.test_model_run import ENVIRON, model_server
 from tests.e2e.test_radiology_gpt import OPEN_I, made_files, reasons, rows
 from tests.support.cli import SAMPLE, run_cli
+from tests.support.model_runs import ENVIRON, model_server, write_recipe
 
 ANSWERS = "tests.support.caption_answers"
 UNTIL = ("--until", "translate")
 
 
-def write_recipe(path: Path, url: str, **translate: Any) -> Path:
-    recipe = yaml.safe_load(resource_path("recipes", "xrayglm.yaml").read_text())
-    wanted = ("ingest", "sections", "caption", "translate")
-    recipe["stages"] = {name: recipe["stages"][name] for name in wanted}
-    recipe["stages"]["translate"].update(translate)
-    recipe.pop("exports", None)
-    recipe["backend"] = "model"
-    recipe["backends"] = {
-        "model": {
-            "kind": "openai",
-            "model": "test-model",
-            "url": f"{url}/v1",
-            "key_env": "TEST_MODEL_KEY",
-            "concurrency": 16,
-        }
-    }
-    path.write_text(yaml.safe_dump(recipe, sort_keys=False))
-    return path
+TEXTS = ("ingest", "sections", "caption", "translate")
 
 
 def assert_checked(run_dir: Path, script: str = "simplified") -> list[dict[str, Any]]:
@@ -64,7 +46,7 @@ def test_careless_models_are_asked_again_and_rejected(answer: str, tmp_path: Pat
         pytest.skip("the public Open-i reports are not beside the checkout (shared/data/open-i)")
     run_dir = tmp_path / "run"
     with model_server("--answer", f"{ANSWERS}:{answer}") as url:
-        recipe = write_recipe(tmp_path / "xrayglm.yaml", url)
+        recipe = write_recipe(tmp_path / "xrayglm.yaml", url, "xrayglm", only=TEXTS)
         words = ["run", recipe, "--input", OPEN_I, "--limit", "90", "--run-dir", run_dir]
         done = run_cli(*words, environ=ENVIRON)
     assert done.returncode in (0, 1), done.stderr
@@ -86,7 +68,13 @@ def test_careless_models_are_asked_again_and_rejected(answer: str, tmp_path: Pat
 def test_a_second_opinion_by_translating_back_and_traditional_characters(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     with model_server("--answer", f"{ANSWERS}:good") as url:
-        recipe = write_recipe(tmp_path / "xrayglm.yaml", url, script="traditional")
+        recipe = write_recipe(
+            tmp_path / "xrayglm.yaml",
+            url,
+            "xrayglm",
+            only=TEXTS,
+            stages={"translate": {"script": "traditional"}},
+        )
         value = yaml.safe_load(recipe.read_text())
         value["stages"]["verify-translation"] = {"by": "back", "least_agreement": 0.5}
         recipe.write_text(yaml.safe_dump(value, sort_keys=False))
@@ -103,7 +91,7 @@ def test_a_second_opinion_by_translating_back_and_traditional_characters(tmp_pat
 def test_whatever_the_concurrency_the_bytes_are_the_same(tmp_path: Path) -> None:
     with model_server("--answer", f"{ANSWERS}:mixed", "--latency", "0.005") as url:
         for name, several in (("one", "1"), ("many", "16")):
-            recipe = write_recipe(tmp_path / "xrayglm.yaml", url)
+            recipe = write_recipe(tmp_path / "xrayglm.yaml", url, "xrayglm", only=TEXTS)
             words = ["run", recipe, "--input", SAMPLE, "--limit", "40", "--run-dir"]
             words += [tmp_path / name, f"--set=backends.model.concurrency={several}"]
             done = run_cli(*words, environ=ENVIRON)

@@ -12,9 +12,9 @@ import yaml
 
 from pipeline.clinical.caption_prompts import caption_prompts
 from pipeline.core.resources import resource_path
-from tests.e2e.test_model_run import ENVIRON, model_server, stage_file, stats
 from tests.support.cli import SAMPLE, run_cli
 from tests.support.images import deep, grey, huge_png, save
+from tests.support.model_runs import ENVIRON, model_server, stage_file, stats, write_recipe
 
 OPEN_I = Path(__file__).parents[2].parent / "shared" / "data" / "open-i"
 STUDIES = 40
@@ -130,22 +130,9 @@ def test_open_i_by_projections(tmp_path: Path, open_i: Path) -> None:
 
 
 def test_with_a_model_the_same_pairs_are_made_and_images_stay_here(tmp_path: Path) -> None:
-    pytest.importorskip("tests.support.caption_answers")
     run = tmp_path / "run"
     with model_server("--answer", "tests.support.caption_answers:mixed") as url:
-        recipe = yaml.safe_load(resource_path("recipes", "xrayglm.yaml").read_text())
-        recipe["backend"] = "model"
-        recipe["backends"] = {
-            "model": {
-                "kind": "openai",
-                "model": "test-model",
-                "url": f"{url}/v1",
-                "key_env": "TEST_MODEL_KEY",
-                "concurrency": 16,
-            }
-        }
-        path = tmp_path / "xrayglm.yaml"
-        path.write_text(yaml.safe_dump(recipe, sort_keys=False))
+        path = write_recipe(tmp_path / "xrayglm.yaml", url, "xrayglm")
         words = ("run", path, "--input", SAMPLE, "--limit", "40", "--run-dir", run)
         done = run_cli(*words, environ=ENVIRON)
         assert done.returncode in (0, 1), done.stderr

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from pipeline.core.errors import ExitCode
-from tests.e2e.test_model_run import model_server, stats
 from tests.support.cli import command
 from tests.support.images import grey, save
+from tests.support.model_runs import model_server, stats
 from tests.support.model_server import KEY
 
 pytestmark = pytest.mark.heavy
