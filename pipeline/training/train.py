@@ -112,6 +112,7 @@ class _Training:
         )
         if self.data_class == "credentialed":
             self.folder.guard()
+        self._fit_context(base)
         deciding = {
             "options": self.config.deciding(),
             "data": {part: self.data.hashes[part] for part in self.parts},
@@ -122,12 +123,6 @@ class _Training:
             self.say(f"{self.folder.root} is done: {known['steps']:,} steps")
             return known
         self._say_set(base)
-        context = base.folder.context
-        if context and self.config.max_length > context:
-            raise ConfigError(
-                f"max_length {self.config.max_length:,} is more than the {context:,} tokens that "
-                f"the model can read; --set max_length={context}"
-            )
         tokenizer, template = self._tokenizer(base)
         counts = self._tokens(tokenizer)
         precision = self._precision()
@@ -170,6 +165,18 @@ class _Training:
             shutil.rmtree(self.folder.base, ignore_errors=True)
             make_scratch(self.data, self.config.scratch, self.config.seed, self.folder.base)
         return read_model(self.folder.base)
+
+    def _fit_context(self, base: BaseModel) -> None:
+        """Lower a ``max_length`` that nobody chose to what the model can read."""
+        context = base.folder.context
+        if not context or self.config.max_length <= context:
+            return
+        if "max_length" in self.config.model_fields_set:
+            raise ConfigError(
+                f"max_length {self.config.max_length:,} is more than the {context:,} tokens that "
+                f"the model can read; --set max_length={context}"
+            )
+        self.config = self.config.model_copy(update={"max_length": context})
 
     def _say_set(self, base: BaseModel) -> None:
         data = self.data

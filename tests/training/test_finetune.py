@@ -255,3 +255,11 @@ def test_llama_factory_s_own_parser_takes_the_file(
     model, files, training, tuning, _ = parser.get_train_args(values)
     assert tuning.finetuning_type == "lora" and files.dataset == ["toy_train"]
     assert training.max_steps == 6 and model.model_name_or_path == str(trained[0])
+
+
+def test_a_length_nobody_chose_is_what_the_model_reads(
+    data: Path, trained: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    config = resolve(None, None, ["max_steps=1", "batch_size=2", "eval_every=never"])
+    made = finetune(TrainJob(data, tmp_path / "model", config, trained[0]), lambda line: None)
+    assert (config.max_length, made["options"]["max_length"]) == (2048, 1024)
