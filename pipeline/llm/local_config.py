@@ -18,9 +18,6 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Dtype = Literal["auto", "bf16", "fp16", "fp32"]
-PLAIN_TEMPLATES = ("plain", "alpaca")
-"""Chat templates that are known by name; anything else is a jinja file."""
-
 PositiveInt = Annotated[int, Field(gt=0)]
 
 
@@ -45,7 +42,8 @@ class LocalModelConfig(BaseModel):
         batch_tokens: most tokens they hold together, padding and answers to come included; None
             takes what the memory that is free after loading allows.
         context: most tokens of prompt and answer; None takes what the model was made for.
-        template: chat template in place of the tokenizer's: a jinja file, ``plain`` or ``alpaca``.
+        template: chat template in place of the tokenizer's: a jinja file, or one of
+            ``pipeline.llm.chat_templates`` by name (``plain``, ``alpaca``, ...).
         template_options: variables handed to the chat template, such as
             ``{enable_thinking: false}``.
         stop: strings that end an answer; they are cut off.

@@ -19,7 +19,8 @@ import orjson
 
 from pipeline.core.errors import ConfigError
 from pipeline.core.hashing import fingerprint, sha256_file
-from pipeline.llm.local_config import PLAIN_TEMPLATES, LocalModelConfig
+from pipeline.llm.chat_templates import CHAT_TEMPLATES
+from pipeline.llm.local_config import LocalModelConfig
 
 DTYPE_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 
@@ -187,26 +188,27 @@ def weights_of(config: LocalModelConfig) -> str:
     if config.adapter is not None:
         facts["adapter"] = _folder_hash(Path(config.adapter).expanduser())
     if config.template is not None:
-        facts["template"] = (
-            config.template
-            if config.template in PLAIN_TEMPLATES
-            else sha256(read_template(config).encode()).hexdigest()
-        )
+        facts["template"] = sha256(read_template(config).encode()).hexdigest()
     return fingerprint(facts)
 
 
 def read_template(config: LocalModelConfig) -> str:
-    """The text of the chat template file a recipe names.
+    """The text of the chat template a recipe names: one that is known by name, or a file.
 
     Raises:
         ConfigError: it cannot be read.
     """
-    path = Path(config.template or "").expanduser()
+    name = config.template or ""
+    if name in CHAT_TEMPLATES:
+        return CHAT_TEMPLATES[name]
+    path = Path(name).expanduser()
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        names = " or ".join(PLAIN_TEMPLATES)
-        raise ConfigError(f"template: {path} cannot be read; give a jinja file, {names}") from None
+        names = ", ".join(CHAT_TEMPLATES)
+        raise ConfigError(
+            f"template: {path} cannot be read; give a jinja file, or {names}"
+        ) from None
 
 
 def _folder_hash(path: Path) -> str:

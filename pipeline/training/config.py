@@ -92,8 +92,8 @@ class TrainConfig(_Part):
             answer at the end (a prompt that leaves no room for an answer is always left out).
         packing: put several samples into one row of ``max_length``.
         group_by_length: put samples of like length into one batch, which saves padding.
-        template: ``auto`` (the tokenizer's own, ``alpaca`` where it has none), ``alpaca``,
-            ``chatml``, ``human-assistant``, or the path of a Jinja file; saved with the model.
+        template: ``auto`` (the tokenizer's own, ``alpaca`` where it has none), another
+            of ``pipeline.llm.chat_templates``, or the path of a Jinja file; saved with the model.
         precision: ``auto`` is bf16 on a GPU that has it, fp16 on others, fp32 on a CPU.
         gradient_checkpointing: recompute activations instead of keeping them.
         seed: of shuffling, adapter, dropout and new weights.

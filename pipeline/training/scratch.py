@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.atomic import make_private_dir
+from pipeline.llm.chat_templates import CHATML
 from pipeline.training.config import ScratchOptions
 from pipeline.training.data import TrainingSet
 from pipeline.training.dialogues import Dialogue
-from pipeline.training.templates import CHATML
 
 END, START, PAD = "<|im_end|>", "<|im_start|>", "<|pad|>"
 _CHUNKS = r" ?[^ \n]+|\n| "

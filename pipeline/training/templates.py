@@ -11,33 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import ConfigError
+from pipeline.llm.chat_templates import CHAT_TEMPLATES
 from pipeline.training.dialogues import Dialogue
-
-ALPACA = (
-    "{{ bos_token }}{% for message in messages %}"
-    "{% if message['role'] == 'system' %}{{ message['content'] + '\\n\\n' }}"
-    "{% elif message['role'] == 'user' %}"
-    "{% if loop.index0 and messages[loop.index0 - 1]['role'] == 'assistant' %}{{ '\\n\\n' }}"
-    "{% endif %}{{ '### Instruction:\\n' + message['content'] + '\\n\\n### Response:\\n' }}"
-    "{% else %}{{ message['content'] + eos_token }}{% endif %}{% endfor %}"
-)
-"""After Stanford Alpaca: an instruction under a title, the answer under another."""
-
-CHATML = (
-    "{% for message in messages %}"
-    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-)
-
-HUMAN_ASSISTANT = (
-    "{% for message in messages %}"
-    "{% if message['role'] == 'system' %}{{ message['content'] + '\\n' }}"
-    "{% elif message['role'] == 'user' %}{{ ' Human: ' + message['content'] + ' Assistant:' }}"
-    "{% else %}{{ ' ' + message['content'] + eos_token }}{% endif %}{% endfor %}"
-)
-"""DeepSpeed-Chat's, which LLMLF was trained with."""
-
-TEMPLATES = {"alpaca": ALPACA, "chatml": CHATML, "human-assistant": HUMAN_ASSISTANT}
 
 
 def set_template(tokenizer: Any, wanted: str) -> str:
@@ -52,10 +27,10 @@ def set_template(tokenizer: Any, wanted: str) -> str:
         if tokenizer.chat_template:
             return "own"
         wanted = "alpaca"
-    if wanted in TEMPLATES:
-        text = TEMPLATES[wanted]
-        if tokenizer.bos_token is None:
-            text = text.replace("{{ bos_token }}", "")
+    if wanted in CHAT_TEMPLATES:
+        text = CHAT_TEMPLATES[wanted]
+        if wanted == "alpaca" and tokenizer.bos_token is not None:
+            text = "{{ bos_token }}" + text
         if wanted == "chatml" and "<|im_end|>" not in tokenizer.get_vocab():
             raise ConfigError(
                 "template chatml needs the tokens <|im_start|> and <|im_end|>, which the tokenizer "
@@ -66,7 +41,7 @@ def set_template(tokenizer: Any, wanted: str) -> str:
     path = Path(wanted)
     if not path.is_file():
         raise ConfigError(
-            f"no template {wanted!r}: take auto, {', '.join(TEMPLATES)}, or a Jinja file"
+            f"no template {wanted!r}: take auto, {', '.join(CHAT_TEMPLATES)}, or a Jinja file"
         )
     tokenizer.chat_template = path.read_text(encoding="utf-8")
     return path.name

@@ -45,7 +45,7 @@ def rows(tokenizer: Any, dialogues: Iterable[Dialogue], **options: Any) -> tuple
     return list(samples.rows(dialogues, counts)), counts
 
 
-@pytest.mark.parametrize("template", ["auto", "alpaca", "human-assistant"])
+@pytest.mark.parametrize("template", ["auto", "plain", "alpaca", "human-assistant"])
 def test_the_answer_alone_is_learned(tokenizer: Any, template: str) -> None:
     set_template(tokenizer, template)
     ((row,), counts) = rows(tokenizer, [HELLO])

@@ -281,7 +281,7 @@ async def test_a_tokenizer_without_chat_template(tmp_path: Path) -> None:
             await ask_all(opened, requests(1))
     async with engine(folder, tmp_path / "b", template="plain") as opened:
         (reply,) = await ask_all(opened, requests(1))
-    assert reply.usage.prompt_tokens == len("clear lungs 0 \n")
+    assert reply.usage.prompt_tokens == len("clear lungs 0 ")
 
 
 async def test_a_template_without_system_role(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from pipeline.llm.backends.local.memory import (
     require_memory,
     too_little,
 )
+from pipeline.llm.chat_templates import CHAT_TEMPLATES
 from pipeline.llm.local_config import LocalModelConfig
 from pipeline.llm.model_folder import (
     DTYPE_BYTES,
@@ -37,16 +38,6 @@ from pipeline.llm.model_folder import (
 Note = Callable[[str], None]
 """Takes a line for the user."""
 
-ALPACA = (
-    "{% for m in messages %}{% if m['role'] == 'system' %}{{ m['content'] }}\n\n"
-    "{% elif m['role'] == 'user' %}### Instruction:\n{{ m['content'] }}\n\n"
-    "{% else %}### Response:\n{{ m['content'] }}\n\n{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}### Response:\n{% endif %}"
-)
-PLAIN = "{% for m in messages %}{{ m['content'] }}\n{% endfor %}"
-"""The texts of the messages, each on a line of its own: what a base model goes on with."""
-
-_TEMPLATES = {"plain": PLAIN, "alpaca": ALPACA}
 _lock = threading.Lock()
 _kept: dict[str, Loaded] = {}
 
@@ -260,10 +251,8 @@ def _with_adapter(model: Any, adapter: str) -> Any:
 
 def _template(config: LocalModelConfig, tokenizer: Any, path: Path) -> tuple[str | None, bool]:
     """The chat template in force, None for the tokenizer's; whether special tokens are added."""
-    if config.template in _TEMPLATES:
-        return _TEMPLATES[config.template], True
     if config.template is not None:
-        return read_template(config), False
+        return read_template(config), config.template in CHAT_TEMPLATES
     if not tokenizer.chat_template:
         raise ConfigError(
             f"{path}: its tokenizer has no chat template; set template: plain (a base model), "
