@@ -15,7 +15,7 @@ _ABOUT = re.compile(r"(?<=[\dm米%])\s*左右")
 _BOTH = re.compile(
     r"双(?!腔|重|极|房|室|主)|两(?=[侧肺上中下膈肋胸肩锁乳腋])|左右(?:两侧|双侧|侧)?|左、右"
 )
-_NEGATES = re.compile(r"[未无没不非]|阴性|否认|缺如|消失|除外|排除")
+_NEGATES = re.compile(r"[未无没不非勿]|阴性|否认|缺如|消失|除外|排除")
 _DENIES = re.compile(r"未见|未发现|未及|未探及|没有|无(?!法|名|创|线|菌)")
 _NORMAL = re.compile(r"正常|清[晰楚]|完整|居中|锐利|光滑|良好|平滑|规则|通畅")
 _FUNCTION = frozenset(

@@ -131,7 +131,7 @@ def _before(
     for earlier in range(index - 1, -1, -1):
         phrase = clause[earlier]
         if fit := fits(phrase.parts):
-            before.append((earlier, fit))
+            before.append((earlier, fit[-1:]))  # hilar node enlarged
             if _LISTING.isdisjoint(phrase.roles) and "of" not in phrase.roles:
                 break
         elif before:

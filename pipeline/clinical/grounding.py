@@ -124,12 +124,17 @@ def ground_claims(claims: Iterable[Claim], facts: Facts) -> Grounding:
 
 
 def _known(claim: Claim, facts: Facts) -> Claim:
-    """The claim under that of its names which the report speaks of."""
-    if claim.also and claim.name not in facts.by_name:
-        for name in claim.also:
-            if name in facts.by_name:
-                return replace(claim, name=name)
-    return claim
+    """The claim under that of its names which the report speaks of, best in the same way."""
+    if not claim.also:
+        return claim
+    names = [name for name in (claim.name, *claim.also) if name in facts.by_name]
+    if not names:
+        return claim
+    absent = claim.status == "absent"
+    for name in names:
+        if any((other.status == "absent") == absent for other in facts.by_name[name]):
+            return claim if name == claim.name else replace(claim, name=name)
+    return claim if names[0] == claim.name else replace(claim, name=names[0])
 
 
 @lru_cache(maxsize=256)  # several answers rest on one report, one after the other

@@ -46,7 +46,7 @@ def denied_by_normality(
             site = part.entry.site
             if site is None:
                 continue
-            name = rulebook.denials.get(site.region, "")
+            name = _denied(rulebook, site.region, phrase.normal or "")
             if not name and phrase.normal == CLEAR and site.region in ("lung", "side"):
                 name = CLEAR
             if name:
@@ -60,6 +60,12 @@ def denied_by_normality(
                     min(part.start, word.start),
                     max(part.end, word.end),
                 )
+
+
+def _denied(rulebook: Rulebook, region: str, normal: str) -> str:
+    """What is denied of a region; *not shifted* (``normal`` is a state) denies that state alone."""
+    made = rulebook.compositions.get((region, normal))
+    return made.result if made is not None else rulebook.denials.get(region, "")
 
 
 def _deny(rulebook: Rulebook, drafts: list[Draft], phrases: list[int], word: Part) -> None:

@@ -42,7 +42,14 @@ _HAN_COUNT = re.compile(rf"([两{_HAN}]+)(?=(?:枚|个|处|根|条|支|块)(?!�
 _HAN_NUMBER = re.compile(rf"[{_HAN}]+")
 _HAN_UNIT = re.compile(rf"([两{_HAN}]+)(?:点([{_HAN}零]))?(?=\s*(?:毫米|厘米|公分|mm|cm))")
 _WORD_UNIT = re.compile(rf"\b(?:{'|'.join(_CARDINALS)})(?=[\s-](?:{_UNIT})\b)")
-_NO_NUMBER = re.compile(r"covid[\s-]?19|sars[\s-]?cov[\s-]?2", re.IGNORECASE)
+_NO_NUMBER = re.compile(
+    r"covid[\s-]?19|sars[\s-]?cov[\s-]?2"
+    r"|\b(?:one|two|upper|lower|middle|mid|distal|proximal|lateral|medial|outer|inner)"
+    r"[ -]thirds?\b(?! rib)"
+    r"|(?<!\d)[12]/3(?!\d)|三分之[一二]|[二四]分之[一三]",
+    re.IGNORECASE,
+)
+"""Names of viruses, and fractions: *the lower third* is 下部 as well as 下三分之一."""
 
 
 @dataclass(frozen=True, slots=True)

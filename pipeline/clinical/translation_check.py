@@ -14,7 +14,7 @@ read in full, or another finding stands in its place; otherwise it is flagged.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
 
@@ -81,13 +81,27 @@ _NOT_SURE = re.compile(
 )
 _FINE = re.compile(
     r"\b(?:normal\w*|clear|unremarkable|intact|midline|sharp|within|stable|unchanged|well|limits"
-    r"|un\w{4,}|in(?:com|suf|de|dis)\w+|non\w+|dis\w+|only|otherwise|free|preserved|maintained)\b",
+    r"|un\w{4,}|in(?:com|suf|de|dis)\w+|non\w+|dis(?!plac|eas|c|sec|te|ta)\w+|only|otherwise|free|preserved|maintained)\b",
     re.I,
 )
+_CLAUSE = re.compile(r"[^，。；,;]+")
 _CLEAR = "clear"
 _UNNAMED = frozenset({"general", "artifact"})
 _LOOSE = frozenset({"postsurgical change", "cardiac silhouette abnormality", "obscured diaphragm"})
 """Names that one language says in passing: 术后 in many terms, *obscuring the heart border*."""
+
+_APPEARS = re.compile(r"\b(?:accentuat|exaggerat|magnif|amplif)\w+", re.IGNORECASE)
+_APPEARS_CHINESE = re.compile(r"显得|放大|夸大")
+_SEEMING = frozenset(
+    {
+        "cardiomegaly", "vascular congestion", "interstitial markings", "widened mediastinum",
+        "hilar prominence", "bronchovascular crowding",
+    }
+)  # fmt: skip
+"""What is said to be there and only looks so: *accentuates the heart*, 使心影显得增大."""
+
+_MOVED = frozenset({"tracheal deviation", "mediastinal shift"})
+"""What goes to a side, often because of something on the other."""
 
 _GENERIC = frozenset({"catheter", "tube", "drain", "medical device", "cardiac device"})
 """Devices by a general name: no new one where another device is spoken of."""
@@ -207,7 +221,7 @@ def _check_chinese(verdict: Verdict, source: str, translation: str, glossary: Gl
         if _wrong_negation(english, han):
             verdict.reject("negation")
     _check_contradictions(verdict, said, told)
-    if _statuses(said) == {"absent"} and "present" in _statuses(told):
+    if _calls_abnormal(said, told):
         verdict.reject("negation", "abnormality")
     _check_names(verdict, said, told, source, translation, glossary)
 
@@ -275,7 +289,17 @@ def _wrong_negation(english: str, han: str) -> bool:
     return chinese.denies(han) and not (_FINE.search(english) or _NOT_SURE.search(english))
 
 
-def _statuses(claims: list[Claim]) -> set[str]:
+def _calls_abnormal(said: Sequence[Claim], told: list[Claim]) -> bool:
+    """Whether a translation speaks of something abnormal, and its source only of normality."""
+    if "present" not in _statuses(told):
+        return False
+    general = _statuses(said)
+    if general:
+        return general == {"absent"}
+    return all(claim.status == "absent" or claim.name == _CLEAR for claim in said)
+
+
+def _statuses(claims: Sequence[Claim]) -> set[str]:
     """How a text speaks of abnormalities in general."""
     return {claim.status for claim in claims if _is_general(claim.name)}
 
@@ -284,7 +308,7 @@ def _check_contradictions(verdict: Verdict, said: list[Claim], told: list[Claim]
     """What the rules of grounding say of the translation, and of the source in turn."""
     spans = {claim.span: claim for claim in told}
     onward = ground_claims(told, facts_from(said))
-    verdict.add(issue for issue in onward.contradictions if not _is_general(issue.finding))
+    verdict.add(issue for issue in onward.contradictions if _is_sure(issue))
     for issue in onward.unsupported:
         claim = spans.get(issue.span)
         if issue.kind == "degree" or (
@@ -295,14 +319,15 @@ def _check_contradictions(verdict: Verdict, said: list[Claim], told: list[Claim]
             verdict.flag(issue.kind, issue.finding, issue.span)
     hedged = {(claim.name, claim.span) for claim in said if claim.hedged}
     backward = ground_claims(said, facts_from(told))
-    verdict.add(
-        replace(issue, span=(0, 0))
-        for issue in backward.contradictions
-        if not _is_general(issue.finding)
-    )
+    verdict.add(replace(issue, span=(0, 0)) for issue in backward.contradictions if _is_sure(issue))
     for issue in backward.unsupported:
         if issue.kind == "certainty" and (issue.finding, issue.span) not in hedged:
             verdict.flag("doubt_added", issue.finding)
+
+
+def _is_sure(issue: Issue) -> bool:
+    """Whether a contradiction is of a finding and not of the side to which it moved."""
+    return not (_is_general(issue.finding) or (issue.kind == "side" and issue.finding in _MOVED))
 
 
 def _check_names(
@@ -317,31 +342,57 @@ def _check_names(
     own = [claim for claim in said if _is_named(claim)]
     theirs = [claim for claim in told if _is_named(claim)]
     told_names = {name for claim in told for name in (claim.name, *claim.also)}
+    stated = {name for c in told for name in (c.name, *(c.also if c.status != "absent" else ()))}
     said_names = {claim.name for claim in said}
+    said_devices = {claim.status == "absent" for claim in said if _is_device(claim.name)}
+    told_devices = {claim.status == "absent" for claim in told if _is_device(claim.name)}
     lost = [
         claim
         for claim in own
-        if not _is_among(claim, told_names) and not _is_written(claim.name, translation, glossary)
+        if not _is_among(claim, told_names if claim.status == "absent" else stated)
+        and not (claim.name in _GENERIC and (claim.status == "absent") in told_devices)
+        and not _is_written(claim.name, translation, glossary)
     ]
     added = [
         claim
         for claim in theirs
         if not _is_among(claim, said_names)
-        and not (claim.name in _GENERIC and any(_is_device(other.name) for other in said))
+        and not (claim.name in _GENERIC and (claim.status == "absent") in said_devices)
         and not any(_is_worded(name, source) for name in (claim.name, *claim.also))
     ]
     sure = not lost or bool(added) or not any(True for _ in chinese.unread(translation))
     for claim in lost:
-        (verdict.reject if sure else verdict.flag)("finding" if sure else "unread", claim.name)
+        doubted = (claim.status == "absent" and _denies_unread(translation, told)) or (
+            claim.name in _SEEMING and _APPEARS_CHINESE.search(translation)
+        )
+        if sure and not doubted:
+            verdict.reject("finding", claim.name)
+        else:
+            verdict.flag("unread", claim.name)
     for claim in added:
         if claim.status == "absent" and not lost and _denied_anyway(said):
             verdict.flag("denial", claim.name, claim.span)
+        elif claim.name in _SEEMING and _APPEARS.search(source):
+            verdict.flag("finding", claim.name, claim.span)
         else:
             verdict.reject("finding", claim.name, claim.span)
     for term in glossary.select(source):
         named = term.kind in NAMING and term.english not in told_names
         if named and not any(word.lower() in translation.lower() for word in term.chinese):
             verdict.flag("glossary", term.english)
+
+
+def _denies_unread(translation: str, told: list[Claim]) -> bool:
+    """Whether a clause denies something that the rules did not read, or no finding in particular.
+
+    *胸膜未见病变*, *，无扩张*: what the source denies may be that.
+    """
+    absent = [claim for claim in told if claim.status == "absent"]
+    return any(
+        chinese.denies(clause[0])
+        and all(_is_general(c.name) for c in absent if clause.start() <= c.span[0] < clause.end())
+        for clause in _CLAUSE.finditer(translation)
+    )
 
 
 def _denied_anyway(said: list[Claim]) -> bool:

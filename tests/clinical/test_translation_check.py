@@ -45,8 +45,12 @@ def test_other_wordings_of_right_translations_pass() -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     found = [tuple(line.split("|")) for line in lines if line[:1] not in "#"]
     assert len(found) >= 80
-    rejected = [line for line in found if not check_translation(*line).ok]
-    assert len(rejected) <= 0.03 * len(found), rejected
+    rejected = [
+        line
+        for line in found
+        if not check_translation(*line[:2], script=(*line, "simplified")[2]).ok
+    ]
+    assert len(rejected) <= 0.01 * len(found), rejected
 
 
 @pytest.mark.parametrize(
