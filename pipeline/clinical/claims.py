@@ -57,7 +57,7 @@ _OTHER_SCRIPT = re.compile(r"[\u0370-\u1cff\u3040-\u30ff\uac00-\ud7af]")
 _QUOTE_END = re.compile(r'(?<=\w)[”"](?=\s*(?:[“"A-Z]|$))')
 _QUOTE = re.compile(r'[“”„"*]')
 _FIRST_WORD = re.compile(r"\A\W*(?:yes|no|correct)\s*[,.;:]", re.IGNORECASE)
-_CHAMBER = re.compile(r"\b(?:left|right) (?:atri|ventric|heart)\w*")
+_CHAMBER = re.compile(r"\b(?:left|right) (?:atri|ventric|heart)\w*|[左右]心[房室]")
 _SIDE_WORDS = {
     "left": "left", "right": "right", "bilateral": "left right", "both": "left right",
     "bibasilar": "left right", "bibasal": "left right", "biapical": "left right",
@@ -75,6 +75,7 @@ _SIDED_PARTS = (
 )  # fmt: skip
 """Parts that only one lung has."""
 
+_MANY = frozenset({"multiple", "scattered", "multifocal", "多发", "散在", "多灶性"})
 _PLACE = re.compile(r"[a-z]+|[左右双两上中下尖底舌]")
 
 
@@ -93,6 +94,7 @@ class Claim:
         hedged: whether it is stated as likely (*consistent with*, *考虑*).
         also: other names that the same words stand for in another language (*感染* is *pneumonia*
             or *inflammation*).
+        many: whether several are spoken of (*multiple*, *多发*).
     """
 
     name: str
@@ -105,6 +107,7 @@ class Claim:
     implied: bool = False
     hedged: bool = False
     also: tuple[str, ...] = ()
+    many: bool = False
 
 
 def can_read(text: str) -> bool:
@@ -200,6 +203,7 @@ def _claim(mention: Mention) -> Claim | None:
         implied=mention.rule == "normal",
         hedged=mention.status == "present" and bool(mention.trigger),
         also=also,
+        many=not _MANY.isdisjoint(mention.type),
     )
 
 
@@ -237,6 +241,18 @@ def _english_names() -> dict[str, tuple[str, ...]]:
         names = tuple(filter(None, map(lexicon.canonical, row["notes"].split(";"))))
         if names:
             found[row["official_name"]] = names
+    return found
+
+
+@cache
+def chinese_wordings() -> dict[str, tuple[str, ...]]:
+    """English canonical name -> the Chinese wordings of the finding that it usually names."""
+    names = _english_names()
+    found: dict[str, tuple[str, ...]] = {}
+    for finding in load_lexicon(_chinese_rules()).findings:
+        for name in names.get(finding.name, ())[:1]:
+            wordings = tuple(word for word in finding.wordings if len(word) > 1)
+            found[name] = (*found.get(name, ()), *wordings)
     return found
 
 

@@ -14,12 +14,12 @@ read in full, or another finding stands in its place; otherwise it is flagged.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
 
 from pipeline.clinical import chinese
-from pipeline.clinical.claims import Claim, claims_of
+from pipeline.clinical.claims import Claim, chinese_wordings, claims_of
 from pipeline.clinical.glossary import NAMING, Glossary, load_glossary
 from pipeline.clinical.grounding import Issue, facts_from, ground_claims
 from pipeline.clinical.heavier_side import heavier_side, heavier_side_chinese
@@ -51,7 +51,7 @@ _LETTERS = (0.45, 2.4)
 """The same for other languages: letters for one letter."""
 
 _FEW = 2
-_LONG_WORD = 9
+_LONG_WORD = 7
 """Letters from which a word is taken to be telling."""
 
 _LEAST_WORDS = 6
@@ -102,6 +102,31 @@ _SEEMING = frozenset(
 
 _MOVED = frozenset({"tracheal deviation", "mediastinal shift"})
 """What goes to a side, often because of something on the other."""
+
+_KIN = (
+    {"cardiomegaly", "chamber enlargement"},
+    {"emphysema", "bulla", "copd", "hyperinflation", "hyperlucency"},
+    {"atelectasis", "lobar collapse", "volume loss"},
+    {"opacity", "density", "airspace opacity", "airspace disease", "infiltrate",
+     "interstitial opacity", "nodular opacity", "consolidation"},
+    {"scarring", "fibrosis", "pleural scarring", "pleural thickening"},
+    {"interstitial markings", "interstitial opacity", "interstitial lung disease"},
+    {"interstitial markings", "vascular congestion", "bronchovascular crowding"},
+    {"degenerative change", "osteophyte", "spondylosis", "arthritis"},
+    {"tortuous aorta", "prominent aorta"},
+    {"atherosclerosis", "aortic calcification", "calcification"},
+    {"granuloma", "calcified granuloma", "granulomatous disease", "splenic granuloma"},
+    {"osteopenia", "osteoporosis"},
+    {"central venous catheter", "picc", "port", "dialysis catheter", "catheter"},
+    {"pleural effusion", "fissural fluid", "costophrenic angle blunting"},
+    {"costophrenic angle blunting", "obscured costophrenic angle"},
+    {"deformity", "vertebral deformity", "compression fracture"},
+    {"deformity", "rib deformity", "fracture"},
+    {"sternotomy", "postsurgical change", "coronary bypass", "lung resection"},
+    {"lung lesion", "nodule", "nodular opacity"},
+    {"mass", "lung lesion", "malignancy", "soft tissue mass"},
+)  # fmt: skip
+"""Names that two people give to one thing: where one stands for another, nobody can be sure."""
 
 _GENERIC = frozenset({"catheter", "tube", "drain", "medical device", "cardiac device"})
 """Devices by a general name: no new one where another device is spoken of."""
@@ -308,7 +333,8 @@ def _check_contradictions(verdict: Verdict, said: list[Claim], told: list[Claim]
     """What the rules of grounding say of the translation, and of the source in turn."""
     spans = {claim.span: claim for claim in told}
     onward = ground_claims(told, facts_from(said))
-    verdict.add(issue for issue in onward.contradictions if _is_sure(issue))
+    spread = _spread(told) | _spread(said)
+    verdict.add(i for i in onward.contradictions if _is_sure(i, spread))
     for issue in onward.unsupported:
         claim = spans.get(issue.span)
         if issue.kind == "degree" or (
@@ -319,15 +345,32 @@ def _check_contradictions(verdict: Verdict, said: list[Claim], told: list[Claim]
             verdict.flag(issue.kind, issue.finding, issue.span)
     hedged = {(claim.name, claim.span) for claim in said if claim.hedged}
     backward = ground_claims(said, facts_from(told))
-    verdict.add(replace(issue, span=(0, 0)) for issue in backward.contradictions if _is_sure(issue))
+    verdict.add(
+        replace(issue, span=(0, 0)) for issue in backward.contradictions if _is_sure(issue, spread)
+    )
     for issue in backward.unsupported:
         if issue.kind == "certainty" and (issue.finding, issue.span) not in hedged:
             verdict.flag("doubt_added", issue.finding)
 
 
-def _is_sure(issue: Issue) -> bool:
-    """Whether a contradiction is of a finding and not of the side to which it moved."""
-    return not (_is_general(issue.finding) or (issue.kind == "side" and issue.finding in _MOVED))
+def _is_sure(issue: Issue, spread: frozenset[str]) -> bool:
+    """Whether a contradiction is of a finding, and not of a side that it is not sure to have.
+
+    That is the side to which something moved, the other end of a device, and the greatest of
+    several things.
+    """
+    if issue.kind == "side":
+        return issue.finding not in _MOVED and issue.finding not in spread
+    return not _is_general(issue.finding)
+
+
+def _spread(claims: Iterable[Claim]) -> frozenset[str]:
+    """Devices, and findings that are in many places, that are read on both sides."""
+    return frozenset(
+        claim.name
+        for claim in claims
+        if len(claim.sides) > 1 and (claim.many or _is_device(claim.name))
+    )
 
 
 def _check_names(
@@ -362,8 +405,10 @@ def _check_names(
     ]
     sure = not lost or bool(added) or not any(True for _ in chinese.unread(translation))
     for claim in lost:
-        doubted = (claim.status == "absent" and _denies_unread(translation, told)) or (
-            claim.name in _SEEMING and _APPEARS_CHINESE.search(translation)
+        doubted = (
+            _has_kin(claim, told)
+            or (claim.status == "absent" and _denies_unread(translation, told))
+            or (claim.name in _SEEMING and _APPEARS_CHINESE.search(translation))
         )
         if sure and not doubted:
             verdict.reject("finding", claim.name)
@@ -372,7 +417,7 @@ def _check_names(
     for claim in added:
         if claim.status == "absent" and not lost and _denied_anyway(said):
             verdict.flag("denial", claim.name, claim.span)
-        elif claim.name in _SEEMING and _APPEARS.search(source):
+        elif _has_kin(claim, said) or (claim.name in _SEEMING and _APPEARS.search(source)):
             verdict.flag("finding", claim.name, claim.span)
         else:
             verdict.reject("finding", claim.name, claim.span)
@@ -380,6 +425,13 @@ def _check_names(
         named = term.kind in NAMING and term.english not in told_names
         if named and not any(word.lower() in translation.lower() for word in term.chinese):
             verdict.flag("glossary", term.english)
+
+
+def _has_kin(claim: Claim, others: Iterable[Claim]) -> bool:
+    """Whether another claim, denied or stated alike, may be what this one means."""
+    names = {name for kin in _KIN if claim.name in kin for name in kin}
+    absent = claim.status == "absent"
+    return any(other.name in names and (other.status == "absent") == absent for other in others)
 
 
 def _denies_unread(translation: str, told: list[Claim]) -> bool:
@@ -427,8 +479,11 @@ def _is_device(name: str) -> bool:
 
 def _is_written(name: str, translation: str, glossary: Glossary) -> bool:
     """Whether a translation holds an accepted term for a name, though the rules did not see it."""
+    lowered = translation.lower()
     term = glossary.find(name)
-    return term is not None and any(word.lower() in translation.lower() for word in term.chinese)
+    if term is not None and any(word.lower() in lowered for word in term.chinese):
+        return True
+    return any(wording in lowered for wording in chinese_wordings().get(name, ()))
 
 
 def _is_worded(name: str, source: str) -> bool:
@@ -437,7 +492,41 @@ def _is_worded(name: str, source: str) -> bool:
     finding = load_lexicon().by_name.get(name)
     if finding is not None and any(wording in lowered for wording in finding.wordings):
         return True
-    return any(word in lowered for word in _own_words().get(name, ()))
+    words = set(_WORD.findall(lowered))
+    if any(word in words or f"{word}s" in words for word in _own_words().get(name, ())):
+        return True
+    said = _stems(words)
+    return finding is not None and any(stems <= said for stems in _stems_of(name))
+
+
+_STEM = 5
+_PARTS = (
+    ("stoma", "gastr"), ("heart", "cardi"), ("lungs", "pulmo"), ("lung", "pulmo"),
+    ("kidne", "renal"), ("liver", "hepat"), ("blood", "vascu"), ("vesse", "vascu"),
+    ("ribs", "rib"), ("bones", "bone"), ("nodes", "node"), ("spine", "spina"),
+    ("windp", "trach"), ("hila", "hilar"), ("hilum", "hilar"), ("aorta", "aorti"),
+    ("verte", "spina"), ("fluid", "effus"), ("dilat", "diste"), ("air", "gas"),
+    ("enlar", "promi"), ("diaph", "hemid"), ("pleur", "pleur"), ("shift", "devia"),
+)  # fmt: skip
+"""Beginnings of words of one meaning."""
+
+
+def _stems(words: Iterable[str]) -> frozenset[str]:
+    """The beginnings of words, and of those that mean the same."""
+    found = {word[:_STEM] for word in words}
+    found |= {b for a, b in _PARTS if a in found} | {a for a, b in _PARTS if b in found}
+    return frozenset(found)
+
+
+@cache
+def _stems_of(name: str) -> tuple[frozenset[str], ...]:
+    """The beginnings of the words of every wording of two words and more."""
+    finding = load_lexicon().by_name[name]
+    return tuple(
+        frozenset(word[:_STEM] for word in wording.split(" "))
+        for wording in finding.wordings
+        if " " in wording
+    )
 
 
 @cache
