@@ -16,19 +16,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from pipeline.clinical import chinese
-from pipeline.clinical.claims import Claim, chinese_wordings, claims_of
-from pipeline.clinical.glossary import NAMING, Glossary, load_glossary
+from pipeline.clinical.claims import Claim, claims_of
+from pipeline.clinical.glossary import Glossary, load_glossary
 from pipeline.clinical.grounding import Issue, facts_from, ground_claims
 from pipeline.clinical.heavier_side import heavier_side, heavier_side_chinese
 from pipeline.clinical.instructing.answers import wrong_answer
 from pipeline.clinical.instructing.language import language_code
-from pipeline.clinical.lexicon import load_lexicon
 from pipeline.clinical.quantities import quantities
 from pipeline.clinical.sentences import split_sentences
 from pipeline.clinical.text_check import TextCheck, Verdict
+from pipeline.clinical.translation_names import CLEAR, Span, check_names, is_device, is_general
 
 ANY_LANGUAGE = ("form", "language", "untranslated", "numbers", "length")
 """Checks that need no rules of the language."""
@@ -44,15 +44,11 @@ _CAPITALS = re.compile(r"[A-Z]{2,6}\Z")
 _COPIED = 4
 """Words of the source in a row that a translation into another Latin language may not hold."""
 
-_RATIO = {"zh": (0.55, 4.2), "ja": (0.7, 6.0), "ko": (0.5, 4.5)}
+_RATIO = {"zh": (0.4, 4.2), "ja": (0.7, 6.0), "ko": (0.5, 4.5)}
 """Characters of the translation (blanks and marks aside) for one word of the source."""
 
 _LETTERS = (0.45, 2.4)
 """The same for other languages: letters for one letter."""
-
-_FEW = 2
-_LONG_WORD = 7
-"""Letters from which a word is taken to be telling."""
 
 _LEAST_WORDS = 6
 """Words of a source from which its length says anything."""
@@ -84,52 +80,8 @@ _FINE = re.compile(
     r"|un\w{4,}|in(?:com|suf|de|dis)\w+|non\w+|dis(?!plac|eas|c|sec|te|ta)\w+|only|otherwise|free|preserved|maintained)\b",
     re.I,
 )
-_CLAUSE = re.compile(r"[^，。；,;]+")
-_CLEAR = "clear"
-_UNNAMED = frozenset({"general", "artifact"})
-_LOOSE = frozenset({"postsurgical change", "cardiac silhouette abnormality", "obscured diaphragm"})
-"""Names that one language says in passing: 术后 in many terms, *obscuring the heart border*."""
-
-_APPEARS = re.compile(r"\b(?:accentuat|exaggerat|magnif|amplif)\w+", re.IGNORECASE)
-_APPEARS_CHINESE = re.compile(r"显得|放大|夸大")
-_SEEMING = frozenset(
-    {
-        "cardiomegaly", "vascular congestion", "interstitial markings", "widened mediastinum",
-        "hilar prominence", "bronchovascular crowding",
-    }
-)  # fmt: skip
-"""What is said to be there and only looks so: *accentuates the heart*, 使心影显得增大."""
-
 _MOVED = frozenset({"tracheal deviation", "mediastinal shift"})
 """What goes to a side, often because of something on the other."""
-
-_KIN = (
-    {"cardiomegaly", "chamber enlargement"},
-    {"emphysema", "bulla", "copd", "hyperinflation", "hyperlucency"},
-    {"atelectasis", "lobar collapse", "volume loss"},
-    {"opacity", "density", "airspace opacity", "airspace disease", "infiltrate",
-     "interstitial opacity", "nodular opacity", "consolidation"},
-    {"scarring", "fibrosis", "pleural scarring", "pleural thickening"},
-    {"interstitial markings", "interstitial opacity", "interstitial lung disease"},
-    {"interstitial markings", "vascular congestion", "bronchovascular crowding"},
-    {"degenerative change", "osteophyte", "spondylosis", "arthritis"},
-    {"tortuous aorta", "prominent aorta"},
-    {"atherosclerosis", "aortic calcification", "calcification"},
-    {"granuloma", "calcified granuloma", "granulomatous disease", "splenic granuloma"},
-    {"osteopenia", "osteoporosis"},
-    {"central venous catheter", "picc", "port", "dialysis catheter", "catheter"},
-    {"pleural effusion", "fissural fluid", "costophrenic angle blunting"},
-    {"costophrenic angle blunting", "obscured costophrenic angle"},
-    {"deformity", "vertebral deformity", "compression fracture"},
-    {"deformity", "rib deformity", "fracture"},
-    {"sternotomy", "postsurgical change", "coronary bypass", "lung resection"},
-    {"lung lesion", "nodule", "nodular opacity"},
-    {"mass", "lung lesion", "malignancy", "soft tissue mass"},
-)  # fmt: skip
-"""Names that two people give to one thing: where one stands for another, nobody can be sure."""
-
-_GENERIC = frozenset({"catheter", "tube", "drain", "medical device", "cardiac device"})
-"""Devices by a general name: no new one where another device is spoken of."""
 
 
 def check_translation(
@@ -239,16 +191,17 @@ def _check_chinese(verdict: Verdict, source: str, translation: str, glossary: Gl
     said = list(_claims(source))
     told = claims_of(translation)
     pairs = _aligned(source, said, translation, told)
-    for english, han in pairs or [(source, translation)]:
+    texts = [(source[a:b], translation[c:d]) for (a, b), (c, d) in pairs]
+    for english, han in texts or [(source, translation)]:
         if _wrong_side(english, han):
             verdict.reject("side")
-    for english, han in pairs:
+    for english, han in texts:
         if _wrong_negation(english, han):
             verdict.reject("negation")
-    _check_contradictions(verdict, said, told)
+    _check_contradictions(verdict, said, told, translation)
     if _calls_abnormal(said, told):
         verdict.reject("negation", "abnormality")
-    _check_names(verdict, said, told, source, translation, glossary)
+    check_names(verdict, said, told, source, translation, glossary, pairs)
 
 
 @lru_cache(maxsize=64)  # a caption is compared with several translations, one after the other
@@ -258,7 +211,7 @@ def _claims(source: str) -> tuple[Claim, ...]:
 
 def _aligned(
     source: str, said: list[Claim], translation: str, told: list[Claim]
-) -> list[tuple[str, str]]:
+) -> list[tuple[Span, Span]]:
     """The sentences of both texts in pairs, where both have as many and the findings agree.
 
     They agree where each pair has a finding in common or one of them has none; else a sentence was
@@ -273,14 +226,13 @@ def _aligned(
     return [(english, han) for (english, _), (han, _) in pairs]
 
 
-def _sentences(text: str, claims: list[Claim]) -> list[tuple[str, set[str]]]:
+def _sentences(text: str, claims: list[Claim]) -> list[tuple[Span, set[str]]]:
     """The sentences with letters, each with the names of its findings."""
-    found: list[tuple[str, set[str]]] = []
+    found: list[tuple[Span, set[str]]] = []
     for start, end in split_sentences(text):
-        sentence = text[start:end].strip()
-        if any(char.isalpha() for char in sentence):
+        if any(char.isalpha() for char in text[start:end]):
             inside = [c for c in claims if start <= c.span[0] < end]
-            found.append((sentence, {name for c in inside for name in (c.name, *c.also)}))
+            found.append(((start, end), {name for c in inside for name in (c.name, *c.also)}))
     return found
 
 
@@ -321,15 +273,17 @@ def _calls_abnormal(said: Sequence[Claim], told: list[Claim]) -> bool:
     general = _statuses(said)
     if general:
         return general == {"absent"}
-    return all(claim.status == "absent" or claim.name == _CLEAR for claim in said)
+    return all(claim.status == "absent" or claim.name == CLEAR for claim in said)
 
 
 def _statuses(claims: Sequence[Claim]) -> set[str]:
     """How a text speaks of abnormalities in general."""
-    return {claim.status for claim in claims if _is_general(claim.name)}
+    return {claim.status for claim in claims if is_general(claim.name)}
 
 
-def _check_contradictions(verdict: Verdict, said: list[Claim], told: list[Claim]) -> None:
+def _check_contradictions(
+    verdict: Verdict, said: list[Claim], told: list[Claim], translation: str
+) -> None:
     """What the rules of grounding say of the translation, and of the source in turn."""
     spans = {claim.span: claim for claim in told}
     onward = ground_claims(told, facts_from(said))
@@ -338,7 +292,9 @@ def _check_contradictions(verdict: Verdict, said: list[Claim], told: list[Claim]
     for issue in onward.unsupported:
         claim = spans.get(issue.span)
         if issue.kind == "degree" or (
-            issue.kind == "certainty" and claim is not None and not claim.hedged
+            issue.kind == "certainty"
+            and claim is not None
+            and not _hedged_beside(claim, told, translation)
         ):
             verdict.reject(issue.kind, issue.finding, issue.span)
         elif issue.kind in ("change", "certainty"):
@@ -353,6 +309,17 @@ def _check_contradictions(verdict: Verdict, said: list[Claim], told: list[Claim]
             verdict.flag("doubt_added", issue.finding)
 
 
+def _hedged_beside(claim: Claim, told: list[Claim], translation: str) -> bool:
+    """Whether the sentence of a claim hedges or doubts anything: *提示心衰，双侧积液*."""
+    start = translation.rfind("。", 0, claim.span[0])
+    end = translation.find("。", claim.span[0])
+    return any(
+        (other.hedged or other.status == "uncertain")
+        and start < other.span[0] < (end if end >= 0 else len(translation))
+        for other in told
+    )
+
+
 def _is_sure(issue: Issue, spread: frozenset[str]) -> bool:
     """Whether a contradiction is of a finding, and not of a side that it is not sure to have.
 
@@ -361,7 +328,7 @@ def _is_sure(issue: Issue, spread: frozenset[str]) -> bool:
     """
     if issue.kind == "side":
         return issue.finding not in _MOVED and issue.finding not in spread
-    return not _is_general(issue.finding)
+    return not is_general(issue.finding)
 
 
 def _spread(claims: Iterable[Claim]) -> frozenset[str]:
@@ -369,181 +336,8 @@ def _spread(claims: Iterable[Claim]) -> frozenset[str]:
     return frozenset(
         claim.name
         for claim in claims
-        if len(claim.sides) > 1 and (claim.many or _is_device(claim.name))
+        if len(claim.sides) > 1 and (claim.many or is_device(claim.name))
     )
-
-
-def _check_names(
-    verdict: Verdict,
-    said: list[Claim],
-    told: list[Claim],
-    source: str,
-    translation: str,
-    glossary: Glossary,
-) -> None:
-    """Findings by name: what one text names, the other must name as well."""
-    own = [claim for claim in said if _is_named(claim)]
-    theirs = [claim for claim in told if _is_named(claim)]
-    told_names = {name for claim in told for name in (claim.name, *claim.also)}
-    stated = {name for c in told for name in (c.name, *(c.also if c.status != "absent" else ()))}
-    said_names = {claim.name for claim in said}
-    said_devices = {claim.status == "absent" for claim in said if _is_device(claim.name)}
-    told_devices = {claim.status == "absent" for claim in told if _is_device(claim.name)}
-    lost = [
-        claim
-        for claim in own
-        if not _is_among(claim, told_names if claim.status == "absent" else stated)
-        and not (claim.name in _GENERIC and (claim.status == "absent") in told_devices)
-        and not _is_written(claim.name, translation, glossary)
-    ]
-    added = [
-        claim
-        for claim in theirs
-        if not _is_among(claim, said_names)
-        and not (claim.name in _GENERIC and (claim.status == "absent") in said_devices)
-        and not any(_is_worded(name, source) for name in (claim.name, *claim.also))
-    ]
-    sure = not lost or bool(added) or not any(True for _ in chinese.unread(translation))
-    for claim in lost:
-        doubted = (
-            _has_kin(claim, told)
-            or (claim.status == "absent" and _denies_unread(translation, told))
-            or (claim.name in _SEEMING and _APPEARS_CHINESE.search(translation))
-        )
-        if sure and not doubted:
-            verdict.reject("finding", claim.name)
-        else:
-            verdict.flag("unread", claim.name)
-    for claim in added:
-        if claim.status == "absent" and not lost and _denied_anyway(said):
-            verdict.flag("denial", claim.name, claim.span)
-        elif _has_kin(claim, said) or (claim.name in _SEEMING and _APPEARS.search(source)):
-            verdict.flag("finding", claim.name, claim.span)
-        else:
-            verdict.reject("finding", claim.name, claim.span)
-    for term in glossary.select(source):
-        named = term.kind in NAMING and term.english not in told_names
-        if named and not any(word.lower() in translation.lower() for word in term.chinese):
-            verdict.flag("glossary", term.english)
-
-
-def _has_kin(claim: Claim, others: Iterable[Claim]) -> bool:
-    """Whether another claim, denied or stated alike, may be what this one means."""
-    names = {name for kin in _KIN if claim.name in kin for name in kin}
-    absent = claim.status == "absent"
-    return any(other.name in names and (other.status == "absent") == absent for other in others)
-
-
-def _denies_unread(translation: str, told: list[Claim]) -> bool:
-    """Whether a clause denies something that the rules did not read, or no finding in particular.
-
-    *胸膜未见病变*, *，无扩张*: what the source denies may be that.
-    """
-    absent = [claim for claim in told if claim.status == "absent"]
-    return any(
-        chinese.denies(clause[0])
-        and all(_is_general(c.name) for c in absent if clause.start() <= c.span[0] < clause.end())
-        for clause in _CLAUSE.finditer(translation)
-    )
-
-
-def _denied_anyway(said: list[Claim]) -> bool:
-    """Whether the source calls the image normal, so that a denial adds nothing."""
-    return any(c.name == _CLEAR or (c.name == "abnormality" and c.status == "absent") for c in said)
-
-
-def _is_named(claim: Claim) -> bool:
-    """Whether a claim names something that a translation must keep."""
-    if claim.implied or claim.name == _CLEAR:
-        return False
-    known = claim.name in load_lexicon().by_name
-    return known and not _is_general(claim.name) and claim.name not in _LOOSE
-
-
-def _is_general(name: str) -> bool:
-    """Whether a name is no finding of its own: *abnormality*, *artifact*."""
-    finding = load_lexicon().by_name.get(name)
-    return finding is not None and finding.kind in _UNNAMED
-
-
-def _is_among(claim: Claim, names: set[str]) -> bool:
-    """Whether a claim can be of one of the names: the same, or one that is more general."""
-    if claim.name in names or not names.isdisjoint(claim.also):
-        return True
-    return any(claim.name.endswith(f" {name}") or name.endswith(f" {claim.name}") for name in names)
-
-
-def _is_device(name: str) -> bool:
-    return load_lexicon().is_device(name)
-
-
-def _is_written(name: str, translation: str, glossary: Glossary) -> bool:
-    """Whether a translation holds an accepted term for a name, though the rules did not see it."""
-    lowered = translation.lower()
-    term = glossary.find(name)
-    if term is not None and any(word.lower() in lowered for word in term.chinese):
-        return True
-    return any(wording in lowered for wording in chinese_wordings().get(name, ()))
-
-
-def _is_worded(name: str, source: str) -> bool:
-    """Whether the words of a name stand in the source, though the rules did not see it."""
-    lowered = source.lower()
-    finding = load_lexicon().by_name.get(name)
-    if finding is not None and any(wording in lowered for wording in finding.wordings):
-        return True
-    words = set(_WORD.findall(lowered))
-    if any(word in words or f"{word}s" in words for word in _own_words().get(name, ())):
-        return True
-    said = _stems(words)
-    return finding is not None and any(stems <= said for stems in _stems_of(name))
-
-
-_STEM = 5
-_PARTS = (
-    ("stoma", "gastr"), ("heart", "cardi"), ("lungs", "pulmo"), ("lung", "pulmo"),
-    ("kidne", "renal"), ("liver", "hepat"), ("blood", "vascu"), ("vesse", "vascu"),
-    ("ribs", "rib"), ("bones", "bone"), ("nodes", "node"), ("spine", "spina"),
-    ("windp", "trach"), ("hila", "hilar"), ("hilum", "hilar"), ("aorta", "aorti"),
-    ("verte", "spina"), ("fluid", "effus"), ("dilat", "diste"), ("air", "gas"),
-    ("enlar", "promi"), ("diaph", "hemid"), ("pleur", "pleur"), ("shift", "devia"),
-)  # fmt: skip
-"""Beginnings of words of one meaning."""
-
-
-def _stems(words: Iterable[str]) -> frozenset[str]:
-    """The beginnings of words, and of those that mean the same."""
-    found = {word[:_STEM] for word in words}
-    found |= {b for a, b in _PARTS if a in found} | {a for a, b in _PARTS if b in found}
-    return frozenset(found)
-
-
-@cache
-def _stems_of(name: str) -> tuple[frozenset[str], ...]:
-    """The beginnings of the words of every wording of two words and more."""
-    finding = load_lexicon().by_name[name]
-    return tuple(
-        frozenset(word[:_STEM] for word in wording.split(" "))
-        for wording in finding.wordings
-        if " " in wording
-    )
-
-
-@cache
-def _own_words() -> dict[str, list[str]]:
-    """Finding -> the long words that stand in the wordings of hardly any other finding."""
-    names: dict[str, set[str]] = {}
-    for finding in load_lexicon().findings:
-        for wording in finding.wordings:
-            for word in wording.split(" "):
-                if len(word) >= _LONG_WORD:
-                    names.setdefault(word, set()).add(finding.name)
-    found: dict[str, list[str]] = {}
-    for word, owners in names.items():
-        if len(owners) <= _FEW:
-            for owner in owners:
-                found.setdefault(owner, []).append(word)
-    return found
 
 
 def issue_text(issue: Issue) -> str:
