@@ -18,6 +18,7 @@ from pipeline.clinical.caption_text import traces
 from pipeline.clinical.claims import Claim, claims_of
 from pipeline.clinical.grounding import Issue, facts_from, ground_claims
 from pipeline.clinical.instructing.answers import wrong_answer
+from pipeline.clinical.kin import has_kin
 from pipeline.clinical.lexicon import load_lexicon
 from pipeline.clinical.quantities import quantities
 from pipeline.clinical.text_check import TextCheck, Verdict
@@ -40,6 +41,17 @@ _SIDE_WORDS = {
     ),
 }  # fmt: skip
 """Words of a report by which a caption may name a side."""
+
+_HEDGES = re.compile(
+    r"\b(?:either|pattern|perhaps|suspect\w*|as (?:seen|in)|possibl[ey]|potential|presum\w+)\b",
+    re.IGNORECASE,
+)
+_NEAR = 40
+"""Characters before a finding in which a word may doubt it."""
+
+_OTHERWISE = re.compile(r"\botherwise\b|\b(?:apart|aside) from\b|\bexcept\b", re.IGNORECASE)
+_SIDED = re.compile(r"\b(?:left|right|bilat|both|bi(?:bas|apic|hil))", re.IGNORECASE)
+"""Sides in so many words; *the lungs* is both only by the rules."""
 
 _SIDE = re.compile(r"\b(left|right)(?:\b|(?=ward|sided))", re.IGNORECASE)
 
@@ -68,16 +80,19 @@ def check_caption(report: str, caption: str, *, finish_reason: str = "stop") -> 
             verdict.reject("side", span=match.span())
     if _generally(_claims(report)) == {"absent"} and "present" in _generally(said):
         verdict.reject("negation", "abnormality")
-    _check_claims(verdict, said, report)
+    _check_claims(verdict, said, caption, report)
     _check_numbers(verdict, caption, report)
     _check_omissions(verdict, said, report)
     return verdict.done()
 
 
-def _check_claims(verdict: Verdict, said: list[Claim], report: str) -> None:
+def _check_claims(verdict: Verdict, said: list[Claim], caption: str, report: str) -> None:
     found = ground_claims(said, facts_from(_claims(report)))
+    otherwise = _OTHERWISE.search(caption) is not None
     for issue in found.contradictions:
-        if issue.kind == "side" and _is_doubt_of_both(issue, said, report):
+        if (issue.kind == "side" and _is_doubt_of_both(issue, said, report)) or (
+            issue.finding == "abnormality" and otherwise
+        ):
             verdict.flag(issue.kind, issue.finding, issue.span)
         else:
             verdict.reject(issue.kind, issue.finding, issue.span)
@@ -86,11 +101,25 @@ def _check_claims(verdict: Verdict, said: list[Claim], report: str) -> None:
         special = claim.status != "absent" and _class(claim.name) in _SPECIAL
         if special and _class(claim.name) not in known:
             verdict.reject("finding", claim.name, claim.span)
+    sided = _SIDED.search(caption) is not None
     for issue in found.unsupported:
-        if issue.kind in _GRAVE or (issue.kind == "side" and _is_new_side(issue, said, report)):
+        hedged = issue.kind == "certainty" and _HEDGES.search(
+            caption, max(0, issue.span[0] - _NEAR), issue.span[0]
+        )
+        if hedged or (issue.kind == "finding" and _names_kin(issue, said, report)):
+            verdict.flag(issue.kind, issue.finding, issue.span)
+        elif issue.kind in _GRAVE or (
+            issue.kind == "side" and sided and _is_new_side(issue, said, report)
+        ):
             verdict.reject(issue.kind, issue.finding, issue.span)
         else:
             verdict.flag(issue.kind, issue.finding, issue.span)
+
+
+def _names_kin(issue: Issue, said: list[Claim], report: str) -> bool:
+    """Whether the report states a name of the same kin."""
+    claims = [c for c in said if c.span == issue.span and c.name == issue.finding]
+    return any(has_kin(claim, _claims(report)) for claim in claims)
 
 
 def _is_doubt_of_both(issue: Issue, said: list[Claim], report: str) -> bool:

@@ -50,6 +50,7 @@ _NO_NUMBER = re.compile(
     re.IGNORECASE,
 )
 """Names of viruses, and fractions: *the lower third* is 下部 as well as 下三分之一."""
+_BELOW_ONE = re.compile(r"sub-?centimet(?:er|re)|亚厘米")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Quantities:
 
 def quantities(text: str) -> Quantities:
     """The numbers of an English or Chinese text; of other languages those in digits."""
-    lowered = _NO_NUMBER.sub(" ", text.lower())
+    lowered = _BELOW_ONE.sub("1 cm", _NO_NUMBER.sub(" ", text.lower()))
     lowered = _WORD_UNIT.sub(lambda word: str(_VALUES[word[0]]), lowered)
     if not lowered.isascii():
         lowered = _HAN_UNIT.sub(_digits, lowered)

@@ -198,8 +198,8 @@ def _check_chinese(verdict: Verdict, source: str, translation: str, glossary: Gl
     for english, han in texts:
         if _wrong_negation(english, han):
             verdict.reject("negation")
-    _check_contradictions(verdict, said, told, translation)
-    if _calls_abnormal(said, told):
+    _check_contradictions(verdict, said, told, source, translation)
+    if _calls_abnormal(said, told) or _lost_normality(source, translation):
         verdict.reject("negation", "abnormality")
     check_names(verdict, said, told, source, translation, glossary, pairs)
 
@@ -276,19 +276,37 @@ def _calls_abnormal(said: Sequence[Claim], told: list[Claim]) -> bool:
     return all(claim.status == "absent" or claim.name == CLEAR for claim in said)
 
 
+def _lost_normality(source: str, translation: str) -> bool:
+    """Whether *unremarkable* became 可见异常."""
+    return bool(
+        _SEES_ABNORMAL.search(translation)
+        and _CALLS_NORMAL.search(source)
+        and "abnormal" not in source.lower()
+    )
+
+
+_SEES_ABNORMAL = re.compile(r"(?<![未不])[可]?见(?:明显|明确)?异常")
+_CALLS_NORMAL = re.compile(r"\b(?:unremarkable|normal)\b", re.IGNORECASE)
+
+
 def _statuses(claims: Sequence[Claim]) -> set[str]:
     """How a text speaks of abnormalities in general."""
     return {claim.status for claim in claims if is_general(claim.name)}
 
 
 def _check_contradictions(
-    verdict: Verdict, said: list[Claim], told: list[Claim], translation: str
+    verdict: Verdict, said: list[Claim], told: list[Claim], source: str, translation: str
 ) -> None:
     """What the rules of grounding say of the translation, and of the source in turn."""
     spans = {claim.span: claim for claim in told}
     onward = ground_claims(told, facts_from(said))
-    spread = _spread(told) | _spread(said)
-    verdict.add(i for i in onward.contradictions if _is_sure(i, spread))
+    spread = _spread(told) | _spread(said) | (frozenset() if _names_both(source) else _wide(said))
+    absent = {claim.name for claim in told if claim.status == "absent"}
+    for issue in onward.contradictions:
+        if issue.kind == "negation" and issue.finding in absent:
+            verdict.flag(issue.kind, issue.finding, issue.span)  # in one place, not in another
+        elif _is_sure(issue, spread):
+            verdict.add([issue])
     for issue in onward.unsupported:
         claim = spans.get(issue.span)
         if issue.kind == "degree" or (
@@ -329,6 +347,20 @@ def _is_sure(issue: Issue, spread: frozenset[str]) -> bool:
     if issue.kind == "side":
         return issue.finding not in _MOVED and issue.finding not in spread
     return not is_general(issue.finding)
+
+
+def _names_both(source: str) -> bool:
+    """Whether a source says outright that something is on both sides."""
+    return bool(
+        _BOTH.search(source)
+        or "both" in source.lower()
+        or (_LEFT.search(source) and _RIGHT.search(source))
+    )
+
+
+def _wide(claims: Iterable[Claim]) -> frozenset[str]:
+    """Findings that are read on both sides."""
+    return frozenset(claim.name for claim in claims if len(claim.sides) > 1)
 
 
 def _spread(claims: Iterable[Claim]) -> frozenset[str]:

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from pipeline.clinical import chinese
 from pipeline.clinical.claims import Claim, chinese_wordings
 from pipeline.clinical.glossary import NAMING, Glossary, Term
+from pipeline.clinical.kin import has_kin
 from pipeline.clinical.lexicon import load_lexicon
 from pipeline.clinical.rulebook import load_rulebook, match
 from pipeline.clinical.sentences import words
@@ -28,6 +29,9 @@ _FEW = 2
 _LONG_WORD = 7
 """Letters from which a word is taken to be telling."""
 
+_DEGREE = re.compile(
+    r"[轻中重]度|轻微|明显|显著|稍|略|少许|局限性|弥漫性?|普遍|部分|完全|大部|广泛"
+)
 _CLAUSE = re.compile(r"[^，。；,;]+")
 CLEAR = "clear"
 _UNNAMED = frozenset({"general", "artifact"})
@@ -51,33 +55,6 @@ _PLAIN = frozenset(
     }
 )  # fmt: skip
 """Findings that have plain words in English, so that the rules read them wherever they stand."""
-
-_KIN = (
-    {"cardiomegaly", "chamber enlargement"},
-    {"emphysema", "bulla", "copd", "hyperinflation", "hyperlucency"},
-    {"atelectasis", "lobar collapse", "volume loss"},
-    {"opacity", "density", "airspace opacity", "airspace disease", "infiltrate",
-     "interstitial opacity", "nodular opacity", "consolidation"},
-    {"scarring", "fibrosis", "pleural scarring", "pleural thickening"},
-    {"interstitial markings", "interstitial opacity", "interstitial lung disease"},
-    {"interstitial markings", "vascular congestion", "bronchovascular crowding"},
-    {"degenerative change", "osteophyte", "spondylosis", "arthritis"},
-    {"tortuous aorta", "prominent aorta"},
-    {"atherosclerosis", "aortic calcification", "calcification"},
-    {"granuloma", "calcified granuloma", "granulomatous disease", "splenic granuloma"},
-    {"osteopenia", "osteoporosis"},
-    {"central venous catheter", "picc", "port", "dialysis catheter", "catheter"},
-    {"pleural effusion", "fissural fluid", "costophrenic angle blunting"},
-    {"costophrenic angle blunting", "obscured costophrenic angle"},
-    {"opacity", "obscured costophrenic angle"},
-    {"opacity", "obscured diaphragm"},
-    {"deformity", "vertebral deformity", "compression fracture"},
-    {"deformity", "rib deformity", "fracture"},
-    {"sternotomy", "postsurgical change", "coronary bypass", "lung resection"},
-    {"lung lesion", "nodule", "nodular opacity"},
-    {"mass", "lung lesion", "malignancy", "soft tissue mass"},
-)  # fmt: skip
-"""Names that two people give to one thing: where one stands for another, nobody can be sure."""
 
 _GENERIC = frozenset({"catheter", "tube", "drain", "medical device", "cardiac device"})
 """Devices by a general name: no new one where another device is spoken of."""
@@ -119,7 +96,7 @@ def check_names(
     sure = not lost or bool(added) or not any(True for _ in chinese.unread(translation))
     for claim in lost:
         doubted = (
-            _has_kin(claim, told)
+            has_kin(claim, told)
             or (claim.status == "absent" and _denies_unread(translation, told))
             or (claim.name in _SEEMING and _APPEARS_CHINESE.search(translation))
         )
@@ -131,7 +108,7 @@ def check_names(
         if claim.status == "absent" and not lost and _denied_anyway(said):
             verdict.flag("denial", claim.name, claim.span)
         elif (
-            _has_kin(claim, said)
+            has_kin(claim, said)
             or (claim.status == "absent" and is_device(claim.name))
             or (claim.name in _SEEMING and _APPEARS.search(source))
             or (not lost and _may_be_unread(claim, source, pairs))
@@ -192,11 +169,13 @@ _NO_FINDING = frozenset(
 )  # fmt: skip
 
 
-def _has_kin(claim: Claim, others: Iterable[Claim]) -> bool:
-    """Whether another claim, denied or stated alike, may be what this one means."""
-    names = {name for kin in _KIN if claim.name in kin for name in kin}
-    absent = claim.status == "absent"
-    return any(other.name in names and (other.status == "absent") == absent for other in others)
+def _is_worded_on(claim: Claim, said: Iterable[Claim], names: set[str]) -> bool:
+    """*Mass-like opacity*: one thing in two words, of which the translation has the other."""
+    return any(
+        abs(claim.span[0] - other.span[1]) <= _LONG_WORD and other.name in names
+        for other in said
+        if other.status == claim.status
+    )
 
 
 def _denies_unread(translation: str, told: list[Claim]) -> bool:
@@ -249,7 +228,8 @@ def _is_written(name: str, translation: str, glossary: Glossary) -> bool:
     term = glossary.find(name)
     if term is not None and any(word.lower() in lowered for word in term.chinese):
         return True
-    return any(wording in lowered for wording in chinese_wordings().get(name, ()))
+    bare = _DEGREE.sub("", lowered)  # 高度轻度减低
+    return any(w in lowered or w in bare for w in chinese_wordings().get(name, ()))
 
 
 def _is_worded(name: str, source: str) -> bool:
