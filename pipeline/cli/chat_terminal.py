@@ -103,7 +103,8 @@ def chat_here(setup: ChatSetup, images: list[dict[str, Any]]) -> int:
         stack = contextlib.AsyncExitStack()
         talk = runner.run(stack.enter_async_context(setup.open(note=_say)))
         try:
-            Terminal(setup, talk, runner, images).run()
+            with contextlib.suppress(KeyboardInterrupt):  # one that came between two lines: leave
+                Terminal(setup, talk, runner, images).run()
         finally:
             runner.run(stack.aclose())
     return ExitCode.DONE

@@ -76,11 +76,17 @@ app.command("chat")(chat.chat)
 app.command("check")(check.check)
 
 
+_INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
+
+
 def run() -> None:
     """Entry point: errors become one line and an exit code, and files belong to their owner."""
     os.umask(0o077)
     try:
         code = app(standalone_mode=False)
+        if code == _INTERRUPTED:
+            raise KeyboardInterrupt
     except PipelineError as error:
         _say(str(error))
         sys.exit(error.exit_code)

@@ -117,10 +117,9 @@ async def test_ctrl_c_stops_the_answer_and_not_the_program() -> None:
             server.streaming.pause_s = 0.0
             screen.type("still there?\n")
             screen.wait_for("<3> you said: still there?\n> ")
+            screen.press_until(CTRL_C, "once more, or Ctrl-D, leaves]\n> ")
             screen.type(CTRL_C)
-            screen.wait_for("once more, or Ctrl-D, leaves]\n> ")
-            screen.type(CTRL_C)
-            assert screen.wait() == ExitCode.DONE
+            assert screen.leave() == ExitCode.DONE
 
         await terminal(server, drive)
 

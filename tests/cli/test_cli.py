@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import resource
+import signal
 import stat
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.core.errors import ExitCode
 from tests.support.cli import ROOT, SAMPLE, command, run_cli
 from tests.support.reports import column_options, write_table
 
@@ -345,3 +347,16 @@ def test_the_umask_does_not_matter(tmp_path: Path) -> None:
         os.umask(before)
     modes = {stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "run").rglob("*") if p.is_file()}
     assert modes == {0o600}
+
+
+def test_ctrl_c_outside_a_run_is_a_stop_too(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command("chat"), stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
+    )
+    assert process.stdin is not None
+    process.stdin.write(b"Mild cardiomegaly. " * 8_000)  # more than a pipe holds: it is reading
+    process.stdin.flush()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.STOPPED
+    assert b"interrupted" in said

@@ -74,6 +74,19 @@ class Terminal:
             ready, _, _ = select.select([self._master], [], [], max(0, deadline - time.monotonic()))
             assert ready and self._read(), f"{text!r} did not come; there is:\n{self.screen}"
 
+    def press_until(self, key: str, text: str, seconds: float = 40.0) -> None:
+        """Press ``key`` until ``text`` stands on the screen.
+
+        A signal that comes after the prompt was written and before the line is waited for stays
+        pending until the next key: no hand is that fast, but a test is.
+        """
+        deadline = time.monotonic() + seconds
+        while text not in self.screen:
+            assert time.monotonic() < deadline, f"{text!r} did not come; there is:\n{self.screen}"
+            self.type(key)
+            while text not in self.screen and select.select([self._master], [], [], 3.0)[0]:
+                assert self._read(), f"the program ended; there is:\n{self.screen}"
+
     def leave(self, seconds: float = 40.0) -> int:
         """Press Ctrl-D until the program ends; its exit code.
 
