@@ -16,9 +16,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.clinical import extract
 from pipeline.clinical.caption_check import check_caption
 from pipeline.clinical.caption_rules import make_caption
+from pipeline.clinical.claims import forget_claims
 from pipeline.clinical.glossary import NAMING, load_glossary
 from pipeline.clinical.grounding import check_grounding
 from pipeline.clinical.translation_check import check_translation
@@ -30,7 +30,7 @@ def rate(work: Callable[[], object], rows: int, *, forget: bool) -> float:
     best = 0.0
     for _ in range(3):
         if forget:
-            extract.forget_sentences()
+            forget_claims()
         start = time.process_time()
         work()
         best = max(best, rows / (time.process_time() - start))

@@ -13,7 +13,7 @@ import csv
 import time
 from pathlib import Path
 
-from pipeline.clinical import extract
+from pipeline.clinical.claims import forget_claims
 from pipeline.clinical.grounding import check_grounding
 from pipeline.clinical.instructing.by_rules import make_answer, make_instruction
 from pipeline.clinical.instructing.contents import compose_report
@@ -43,7 +43,7 @@ def main() -> None:
         best = 0.0
         for _ in range(3):
             if forget:
-                extract.forget_sentences()
+                forget_claims()
             start = time.process_time()
             for case in cases:
                 check_grounding(*case)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pipeline.clinical.sentences import split_sentences
+from pipeline.clinical.sentences import sentence_spans
 
 _HEADING = re.compile(r"\s*(?:\d{1,2}[.)]\s*)?([A-Za-z][A-Za-z0-9 ,/&()-]{2,40}?)\s*:")
 _NUMBER = re.compile(r"\A\s*\d{1,2}[.)]")
@@ -47,7 +47,7 @@ _ELSEWHERE = re.compile(
 def described(text: str) -> Iterator[tuple[int, int]]:
     """Start and end of the sentences that describe the chest image."""
     skipping = elsewhere = began = False
-    for start, end in split_sentences(text):
+    for start, end in sentence_spans(text):
         if began and (skipping or elsewhere):  # ended by the next paragraph, or entry of a list
             ends = _new_paragraph(text, start)
             skipping = skipping and not ends
@@ -75,11 +75,16 @@ def _says_more(text: str, start: int, end: int) -> bool:
 
 def _title(text: str, start: int, end: int) -> tuple[str, bool]:
     """The heading a sentence begins with, or is, and whether a colon follows; "" without one."""
-    if (heading := _HEADING.match(text, start, end)) is not None:
-        return heading.group(1), True
+    if text.find(":", start, end) >= 0:
+        heading = _HEADING.match(text, start, end)
+        if heading is not None:
+            return heading.group(1), True
     if end - start > _LONGEST_ALONE:
         return "", False
-    return _NUMBER.sub("", text[start:end]).strip(" \t\r\n.:"), False
+    alone = text[start:end].strip()
+    if alone[:1].isdigit():
+        alone = _NUMBER.sub("", alone)
+    return alone.strip(" \t\r\n.:"), False
 
 
 def _new_paragraph(text: str, start: int) -> bool:

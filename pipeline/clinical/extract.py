@@ -38,14 +38,14 @@ def read_report(text: str, root: Path | None = None) -> Reading:
         text,
         tuple(
             mention._replace(span=(mention.span[0] + start, mention.span[1] + start))
-            for start, mentions in _sentences(text, root)
+            for start, mentions in read_sentences(text, root)
             for mention in mentions
         ),
     )
 
 
-def _sentences(text: str, root: Path | None) -> Iterator[tuple[int, Sequence[Mention]]]:
-    """The mentions of each sentence with the sentence's start."""
+def read_sentences(text: str, root: Path | None) -> Iterator[tuple[int, Sequence[Mention]]]:
+    """The mentions of each sentence, whose spans count from its start, with that start."""
     rulebook = load_rulebook(root)
     before: Mention | None = None
     for start, end in described(text):
@@ -95,7 +95,7 @@ def extract_keyinfo(text: str, root: Path | None = None) -> dict[str, Any]:
     stated anywhere is present, even if another sentence doubts or denies it ("no acute fracture",
     "old rib fracture"); a doubted one is uncertain even if another sentence denies it.
     """
-    mentions = (mention for _, found in _sentences(text, root) for mention in found)
+    mentions = (mention for _, found in read_sentences(text, root) for mention in found)
     return keyinfo(mentions, load_rulebook(root))
 
 

@@ -62,11 +62,16 @@ class Glossary:
     def select(self, text: str) -> list[Term]:
         """The terms that occur in a text, longest wordings first in every place, in text order."""
         words = normalise(text).split(" ")
+        longest, by_wording, count = self.longest, self.by_wording, len(words)
         found: dict[str, Term] = {}
         at = 0
-        while at < len(words):
-            for size in range(min(self.longest.get(words[at], 0), len(words) - at), 0, -1):
-                term = self.by_wording.get(" ".join(words[at : at + size]))
+        while at < count:
+            most = longest.get(words[at])
+            if most is None:
+                at += 1
+                continue
+            for size in range(min(most, count - at), 0, -1):
+                term = by_wording.get(" ".join(words[at : at + size]) if size > 1 else words[at])
                 if term is not None:
                     found.setdefault(term.english, term)
                     at += size

@@ -50,6 +50,9 @@ _NO_NUMBER = re.compile(
     re.IGNORECASE,
 )
 """Names of viruses, and fractions: *the lower third* is 下部 as well as 下三分之一."""
+_SPECIAL = ("covid", "sars", "third", "/3", "分之", "centimet", "亚厘米")
+"""What the two patterns around it must hold."""
+
 _BELOW_ONE = re.compile(r"sub-?centimet(?:er|re)|亚厘米")
 
 
@@ -73,8 +76,12 @@ class Quantities:
 
 def quantities(text: str) -> Quantities:
     """The numbers of an English or Chinese text; of other languages those in digits."""
-    lowered = _BELOW_ONE.sub("1 cm", _NO_NUMBER.sub(" ", text.lower()))
-    lowered = _WORD_UNIT.sub(lambda word: str(_VALUES[word[0]]), lowered)
+    lowered = text.lower()
+    if any([mark in lowered for mark in _SPECIAL]):
+        lowered = _BELOW_ONE.sub("1 cm", _NO_NUMBER.sub(" ", lowered))
+    spelled = any([word in lowered for word in _VALUES])
+    if spelled:
+        lowered = _WORD_UNIT.sub(lambda word: str(_VALUES[word[0]]), lowered)
     if not lowered.isascii():
         lowered = _HAN_UNIT.sub(_digits, lowered)
     said: set[Quantity] = set()
@@ -82,10 +89,11 @@ def quantities(text: str) -> Quantities:
     if _DIGIT.search(lowered):
         said.update(_in_digits(lowered))
         counted.update(_inside_ranges(lowered))
-    for word in _ORDINAL.findall(lowered):
-        said.add(("number", float(_VALUES[word])))
-    for word in _CARDINAL.findall(lowered):
-        counted.add(("number", float(_VALUES[word])))
+    if spelled:
+        for word in _ORDINAL.findall(lowered):
+            said.add(("number", float(_VALUES[word])))
+        for word in _CARDINAL.findall(lowered):
+            counted.add(("number", float(_VALUES[word])))
     if not lowered.isascii():
         for match in _HAN_RUN.finditer(lowered):
             run = next(filter(None, match.groups()))

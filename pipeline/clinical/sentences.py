@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from pipeline.clinical.measures import MEASURE
 from pipeline.clinical.numbered import NUMBERED
@@ -39,6 +40,12 @@ def split_sentences(text: str) -> Iterator[tuple[int, int]]:
         start = match.end()
     if start < len(text):
         yield start, len(text)
+
+
+@lru_cache(maxsize=64)  # a text is split by several checks in turn
+def sentence_spans(text: str) -> tuple[tuple[int, int], ...]:
+    """What `split_sentences` gives, kept for a while."""
+    return tuple(split_sentences(text))
 
 
 def words(lowered: str) -> list[str]:

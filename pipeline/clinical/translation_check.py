@@ -26,7 +26,7 @@ from pipeline.clinical.heavier_side import heavier_side, heavier_side_chinese
 from pipeline.clinical.instructing.answers import wrong_answer
 from pipeline.clinical.instructing.language import language_code
 from pipeline.clinical.quantities import quantities
-from pipeline.clinical.sentences import split_sentences
+from pipeline.clinical.sentences import sentence_spans
 from pipeline.clinical.text_check import TextCheck, Verdict
 from pipeline.clinical.translation_names import CLEAR, Span, check_names, is_device, is_general
 
@@ -38,6 +38,7 @@ CHINESE = ("script", "sides", "negation", "findings", "glossary")
 
 _LATIN_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*[A-Za-z]|[A-Za-z]")
 _WORD = re.compile(r"[^\W\d_]+")
+_LETTER = re.compile(r"[^\W\d_]")
 _MARKS = frozenset({"cm", "mm", "ml", "x", "b", "s", "kg", "hu", "am", "pm"})
 _BONE = re.compile(r"(?<![A-Za-z])[CTLSctls]\d{1,2}(?!\d)")
 _CAPITALS = re.compile(r"[A-Z]{2,6}\Z")
@@ -60,6 +61,8 @@ _RIGHT = re.compile(
     re.I,
 )
 _BOTH = re.compile(r"\bbilateral(?:ly)?\b|\bbi(?:bas|apic|hil)\w+", re.I)
+_ANY_SIDE = re.compile(r"left|right|levo|dextro|bi(?:lat|bas|apic|hil)|l[ul]l|r[uml]l", re.I)
+_HAN_SIDE = re.compile(r"[左右双两]")
 _BOTH_LOOSELY = re.compile(r"\bboth\b|\b\w+s\b", re.I)
 _TO_LEFT = re.compile(
     r"\bleft|\blevo|\blingul|\blul\b|\blll\b|\bcardiac apex|\baortic (?:kn|ar)", re.I
@@ -177,7 +180,7 @@ def _check_length(verdict: Verdict, source: str, translation: str, code: str) ->
         return
     if code in _RATIO:
         least, most = _RATIO[code]
-        ratio = sum(char.isalnum() for char in translation) / len(words)
+        ratio = sum(map(str.isalnum, translation)) / len(words)
     else:
         least, most = _LETTERS
         letters = sum(len(word) for word in words)
@@ -229,15 +232,18 @@ def _aligned(
 def _sentences(text: str, claims: list[Claim]) -> list[tuple[Span, set[str]]]:
     """The sentences with letters, each with the names of its findings."""
     found: list[tuple[Span, set[str]]] = []
-    for start, end in split_sentences(text):
-        if any(char.isalpha() for char in text[start:end]):
-            inside = [c for c in claims if start <= c.span[0] < end]
-            found.append(((start, end), {name for c in inside for name in (c.name, *c.also)}))
+    named = [(claim.span[0], (claim.name, *claim.also)) for claim in claims]
+    for start, end in sentence_spans(text):
+        if _LETTER.search(text, start, end):
+            names = {name for at, names in named if start <= at < end for name in names}
+            found.append(((start, end), names))
     return found
 
 
 def _wrong_side(english: str, han: str) -> bool:
     """Whether a side of one text is missing in the other."""
+    if not _HAN_SIDE.search(han) and not _ANY_SIDE.search(english):
+        return False
     sides = chinese.sides_of(han)
     left, right, both = _LEFT.search(english), _RIGHT.search(english), _BOTH.search(english)
     if not sides and not (left or right or both):
@@ -279,7 +285,8 @@ def _calls_abnormal(said: Sequence[Claim], told: list[Claim]) -> bool:
 def _lost_normality(source: str, translation: str) -> bool:
     """Whether *unremarkable* became 可见异常."""
     return bool(
-        _SEES_ABNORMAL.search(translation)
+        "异常" in translation
+        and _SEES_ABNORMAL.search(translation)
         and _CALLS_NORMAL.search(source)
         and "abnormal" not in source.lower()
     )
@@ -300,7 +307,7 @@ def _check_contradictions(
     """What the rules of grounding say of the translation, and of the source in turn."""
     spans = {claim.span: claim for claim in told}
     onward = ground_claims(told, facts_from(said))
-    spread = _spread(told) | _spread(said) | (frozenset() if _names_both(source) else _wide(said))
+    spread = _spread(told) | _spread(said) | _wide(said, source)
     absent = {claim.name for claim in told if claim.status == "absent"}
     for issue in onward.contradictions:
         if issue.kind == "negation" and issue.finding in absent:
@@ -358,9 +365,10 @@ def _names_both(source: str) -> bool:
     )
 
 
-def _wide(claims: Iterable[Claim]) -> frozenset[str]:
-    """Findings that are read on both sides."""
-    return frozenset(claim.name for claim in claims if len(claim.sides) > 1)
+def _wide(claims: Iterable[Claim], source: str) -> frozenset[str]:
+    """Findings that the rules put on both sides though the source does not say so."""
+    names = frozenset(claim.name for claim in claims if len(claim.sides) > 1)
+    return frozenset() if not names or _names_both(source) else names
 
 
 def _spread(claims: Iterable[Claim]) -> frozenset[str]:

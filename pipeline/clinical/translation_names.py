@@ -204,6 +204,7 @@ def _is_named(claim: Claim) -> bool:
     return known and not is_general(claim.name) and claim.name not in _LOOSE
 
 
+@cache
 def is_general(name: str) -> bool:
     """Whether a name is no finding of its own: *abnormality*, *artifact*."""
     finding = load_lexicon().by_name.get(name)
@@ -217,6 +218,7 @@ def _is_among(claim: Claim, names: set[str]) -> bool:
     return any(claim.name.endswith(f" {name}") or name.endswith(f" {claim.name}") for name in names)
 
 
+@cache
 def is_device(name: str) -> bool:
     """Whether a name is a device."""
     return load_lexicon().is_device(name)

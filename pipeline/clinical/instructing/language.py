@@ -58,14 +58,18 @@ def is_in_language(text: str, language: str) -> bool:
     if not tokens:
         return True
     script = _SCRIPTS.get(code, _LATIN)
-    fitting = sum(1 for token in tokens if script.match(token))
-    if 2 * fitting < len(tokens):
-        return False
+    if script is not _LATIN or not text.isascii():
+        fitting = sum(1 for token in tokens if script.match(token))
+        if 2 * fitting < len(tokens):
+            return False
     if code == "zh":
         return not _KANA.search(text)
     if code not in _COMMON_WORDS:
         return True
     common = [token for token in tokens if token in _ANY_COMMON]
+    own = sum(token in _COMMON_WORDS[code] for token in common)
+    if len(common) < _ENOUGH or 2 * own > len(common):
+        return True  # no other language can have more
     counts = {other: sum(t in words for t in common) for other, words in _COMMON_WORDS.items()}
     most = max(counts.values())
     return most < _ENOUGH or 2 * counts[code] > most
