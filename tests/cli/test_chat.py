@@ -111,8 +111,7 @@ async def test_ctrl_c_stops_the_answer_and_not_the_program() -> None:
             screen.wait_for("> ")
             screen.type("go on\n")
             screen.wait_for("word word")
-            screen.type(CTRL_C)
-            screen.wait_for("stopped; Ctrl-C again leaves]\n> ")
+            screen.press_until(CTRL_C, "stopped; Ctrl-C again leaves]\n> ")
             server.answer = echo
             server.streaming.pause_s = 0.0
             screen.type("still there?\n")

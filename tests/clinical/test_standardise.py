@@ -441,4 +441,4 @@ def test_cost_does_not_grow_with_the_vocabulary() -> None:
         vocabulary = {f"term {number}": ["type"] for number in range(size)}
         standardise(record, vocabulary)  # what is prepared once for a vocabulary is not counted
         costs.append(lines_run(lambda: standardise(record, vocabulary)))  # noqa: B023
-    assert costs[0] == costs[1]
+    assert costs[1] < 1.1 * costs[0]  # a loop over all terms would add tens of thousands

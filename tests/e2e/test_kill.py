@@ -59,7 +59,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
     while not (tmp_path / "run" / "stages" / "sections").exists():
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 3
     assert "run the same command to go on" in said
     assert "Traceback" not in said
