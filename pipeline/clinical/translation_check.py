@@ -72,8 +72,8 @@ _TO_RIGHT = re.compile(
     r"|\bcholecystectomy|\bgallbladder|\bcavoatrial|\bsvc\b|\bsuperior vena", re.I,
 )  # fmt: skip
 _NOT = re.compile(
-    r"\b(?:no|not|without|none|never|nor|neither|absent|absence|negative|free|denies|lack\w*"
-    r"|resolv\w+|remov\w+|gone|clear(?:ed|ing)|disappear\w*|non)\b|n't\b|\bnon-", re.I,
+    r"\b(?:no|not|without|none|never|nor|neither|absent|absence|negative|free (?:of|from)|denies"
+    r"|lack\w*|resolv\w+|remov\w+|gone|clear(?:ed|ing)|disappear\w*|non)\b|n't\b|\bnon-", re.I,
 )  # fmt: skip
 _NOT_SURE = re.compile(
     r"\b(?:cannot|can not|not exclude\w*|rule[ds]? out|exclude[ds]?|not only)\b", re.I
@@ -202,7 +202,7 @@ def _check_chinese(verdict: Verdict, source: str, translation: str, glossary: Gl
         if _wrong_negation(english, han):
             verdict.reject("negation")
     _check_contradictions(verdict, said, told, source, translation)
-    if _calls_abnormal(said, told) or _lost_normality(source, translation):
+    if _calls_abnormal(said, told, source) or _lost_normality(source, translation):
         verdict.reject("negation", "abnormality")
     check_names(verdict, said, told, source, translation, glossary, pairs)
 
@@ -272,13 +272,15 @@ def _wrong_negation(english: str, han: str) -> bool:
     return chinese.denies(han) and not (_FINE.search(english) or _NOT_SURE.search(english))
 
 
-def _calls_abnormal(said: Sequence[Claim], told: list[Claim]) -> bool:
+def _calls_abnormal(said: Sequence[Claim], told: list[Claim], source: str) -> bool:
     """Whether a translation speaks of something abnormal, and its source only of normality."""
     if "present" not in _statuses(told):
         return False
     general = _statuses(said)
     if general:
         return general == {"absent"}
+    if "abnormal" in source.lower():
+        return False
     return all(claim.status == "absent" or claim.name == CLEAR for claim in said)
 
 
@@ -309,9 +311,13 @@ def _check_contradictions(
     onward = ground_claims(told, facts_from(said))
     spread = _spread(told) | _spread(said) | _wide(said, source)
     absent = {claim.name for claim in told if claim.status == "absent"}
+    denied = _NOT.search(source) or _FINE.search(source) or chinese.negates(translation)
+    loose = _has_unread_side(source, said)
     for issue in onward.contradictions:
-        if issue.kind == "negation" and issue.finding in absent:
+        if issue.kind == "negation" and (issue.finding in absent or not denied):
             verdict.flag(issue.kind, issue.finding, issue.span)  # in one place, not in another
+        elif loose and issue.kind == "side":
+            verdict.flag(issue.kind, issue.finding, issue.span)
         elif _is_sure(issue, spread):
             verdict.add([issue])
     for issue in onward.unsupported:
@@ -327,7 +333,9 @@ def _check_contradictions(
     hedged = {(claim.name, claim.span) for claim in said if claim.hedged}
     backward = ground_claims(said, facts_from(told))
     verdict.add(
-        replace(issue, span=(0, 0)) for issue in backward.contradictions if _is_sure(issue, spread)
+        replace(issue, span=(0, 0))
+        for issue in backward.contradictions
+        if _is_sure(issue, spread) and (denied or issue.kind != "negation")
     )
     for issue in backward.unsupported:
         if issue.kind == "certainty" and (issue.finding, issue.span) not in hedged:
@@ -354,6 +362,15 @@ def _is_sure(issue: Issue, spread: frozenset[str]) -> bool:
     if issue.kind == "side":
         return issue.finding not in _MOVED and issue.finding not in spread
     return not is_general(issue.finding)
+
+
+def _has_unread_side(source: str, said: Iterable[Claim]) -> bool:
+    """*Large effusion on the right; small on the left*: a side of which nothing was read."""
+    at = [claim.span[0] for claim in said]
+    return any(
+        _ANY_SIDE.search(source, start, end) and not any(start <= place < end for place in at)
+        for start, end in sentence_spans(source)
+    )
 
 
 def _names_both(source: str) -> bool:

@@ -32,6 +32,7 @@ _LONG_WORD = 7
 _DEGREE = re.compile(
     r"[轻中重]度|轻微|明显|显著|稍|略|少许|局限性|弥漫性?|普遍|部分|完全|大部|广泛"
 )
+_CAPITALS = re.compile(r"\b[A-Z]{2,4}\b")
 _CLAUSE = re.compile(r"[^，。；,;]+")
 CLEAR = "clear"
 _UNNAMED = frozenset({"general", "artifact"})
@@ -47,6 +48,15 @@ _SEEMING = frozenset(
     }
 )  # fmt: skip
 """What is said to be there and only looks so: *accentuates the heart*, 使心影显得增大."""
+
+_SHADOWS = frozenset(
+    {
+        "opacity", "density", "nodular opacity", "airspace opacity", "interstitial opacity",
+        "infiltrate", "airspace disease",
+    }
+)  # fmt: skip
+_SHADOW = re.compile(r"(?<![心隔门管])影|密度|模糊|致密")
+"""What has no name of its own, and the Chinese words for anything of the kind."""
 
 _PLAIN = frozenset(
     {
@@ -97,6 +107,8 @@ def check_names(
     for claim in lost:
         doubted = (
             has_kin(claim, told)
+            or _is_worded_on(claim, said, told_names)
+            or (claim.name in _SHADOWS and claim.status != "absent" and _SHADOW.search(translation))
             or (claim.status == "absent" and _denies_unread(translation, told))
             or (claim.name in _SEEMING and _APPEARS_CHINESE.search(translation))
         )
@@ -112,6 +124,7 @@ def check_names(
             or (claim.status == "absent" and is_device(claim.name))
             or (claim.name in _SEEMING and _APPEARS.search(source))
             or (not lost and _may_be_unread(claim, source, pairs))
+            or (not said and claim.name not in _PLAIN)
         ):
             verdict.flag("finding", claim.name, claim.span)
         else:
@@ -144,15 +157,16 @@ def _may_be_unread(claim: Claim, source: str, pairs: list[tuple[Span, Span]]) ->
 
 @lru_cache(maxsize=256)
 def english_unread(sentence: str) -> tuple[str, ...]:
-    """The words of five and more letters in an English sentence that no rule knows."""
+    """The words of five and more letters and the abbreviations that no rule knows."""
     rulebook = load_rulebook()
+    capitals = {word.lower() for word in _CAPITALS.findall(sentence)}
     tokens = words(rulebook.readable(sentence))
     found: list[str] = []
     index = 0
     while index < len(tokens):
         entry, end = match(rulebook.tree, tokens, index)
         token = tokens[index]
-        telling = entry is None and len(token) >= _STEM and token.isalpha()
+        telling = entry is None and ((len(token) >= _STEM and token.isalpha()) or token in capitals)
         if telling and token not in rulebook.fillers and token not in _NO_FINDING:
             found.append(token)
         index = max(end, index + 1)
