@@ -57,7 +57,7 @@ _OTHER_SCRIPT = re.compile(r"[\u0370-\u1cff\u3040-\u30ff\uac00-\ud7af]")
 _QUOTE_END = re.compile(r'(?<=\w)[”"](?=\s*(?:[“"A-Z]|$))')
 _QUOTE = re.compile(r'[“”„"*]')
 _FIRST_WORD = re.compile(r"\A\W*(?:yes|no|correct)\s*[,.;:]", re.IGNORECASE)
-_CHAMBER = re.compile(r"\b(?:left|right) (?:atri|ventric|heart)\w*|[左右]心[房室]")
+_CHAMBER = re.compile(r"\b(?:left|right) (?:atri|ventric|heart)\w*|[左右]心[房室]|中[央心线]型?")
 _SIDE_WORDS = {
     "left": "left", "right": "right", "bilateral": "left right", "both": "left right",
     "bibasilar": "left right", "bibasal": "left right", "biapical": "left right",

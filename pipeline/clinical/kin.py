@@ -29,6 +29,7 @@ _KIN = (
     {"costophrenic angle blunting", "obscured costophrenic angle"},
     {"opacity", "obscured costophrenic angle"},
     {"opacity", "obscured diaphragm"},
+    {"pleural thickening", "pleural nodule", "pleural mass"},
     {"deformity", "vertebral deformity", "compression fracture"},
     {"deformity", "rib deformity", "fracture"},
     {"sternotomy", "postsurgical change", "coronary bypass", "lung resection"},

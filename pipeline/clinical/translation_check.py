@@ -314,7 +314,8 @@ def _check_contradictions(
     denied = _NOT.search(source) or _FINE.search(source) or chinese.negates(translation)
     loose = _has_unread_side(source, said)
     for issue in onward.contradictions:
-        if issue.kind == "negation" and (issue.finding in absent or not denied):
+        doubtful = issue.finding in absent or not denied or _is_of_part(issue.finding, source)
+        if issue.kind == "negation" and doubtful:
             verdict.flag(issue.kind, issue.finding, issue.span)  # in one place, not in another
         elif loose and issue.kind == "side":
             verdict.flag(issue.kind, issue.finding, issue.span)
@@ -335,7 +336,8 @@ def _check_contradictions(
     verdict.add(
         replace(issue, span=(0, 0))
         for issue in backward.contradictions
-        if _is_sure(issue, spread) and (denied or issue.kind != "negation")
+        if _is_sure(issue, spread)
+        and (issue.kind != "negation" or (denied and not _is_of_part(issue.finding, source)))
     )
     for issue in backward.unsupported:
         if issue.kind == "certainty" and (issue.finding, issue.span) not in hedged:
@@ -362,6 +364,14 @@ def _is_sure(issue: Issue, spread: frozenset[str]) -> bool:
     if issue.kind == "side":
         return issue.finding not in _MOVED and issue.finding not in spread
     return not is_general(issue.finding)
+
+
+def _is_of_part(name: str, source: str) -> bool:
+    """Whether what is denied of a device may be its tip, or what came after it."""
+    return is_device(name) and _PART.search(source) is not None
+
+
+_PART = re.compile(r"\b(?:tip|distal|side ?port|after|following)\b", re.IGNORECASE)
 
 
 def _has_unread_side(source: str, said: Iterable[Claim]) -> bool:

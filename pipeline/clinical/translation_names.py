@@ -26,6 +26,9 @@ Span: TypeAlias = tuple[int, int]
 
 _WORD = re.compile(r"[^\W\d_]+")
 _FEW = 2
+_FULL = 1.5
+"""Characters for a word of the source from which nothing is likely to be left out."""
+
 _LONG_WORD = 7
 """Letters from which a word is taken to be telling."""
 
@@ -109,6 +112,7 @@ def check_names(
             has_kin(claim, told)
             or _is_worded_on(claim, said, told_names)
             or (claim.name in _SHADOWS and claim.status != "absent" and _SHADOW.search(translation))
+            or (not added and _is_full(claim, source, translation, pairs))
             or (claim.status == "absent" and _denies_unread(translation, told))
             or (claim.name in _SEEMING and _APPEARS_CHINESE.search(translation))
         )
@@ -124,6 +128,7 @@ def check_names(
             or (claim.status == "absent" and is_device(claim.name))
             or (claim.name in _SEEMING and _APPEARS.search(source))
             or (not lost and _may_be_unread(claim, source, pairs))
+            or (claim.status == "absent" and pairs and claim.name not in _PLAIN)
             or (not said and claim.name not in _PLAIN)
         ):
             verdict.flag("finding", claim.name, claim.span)
@@ -133,6 +138,18 @@ def check_names(
         named = term.kind in NAMING and term.english not in told_names
         if named and not any(word.lower() in translation.lower() for word in term.chinese):
             verdict.flag("glossary", term.english)
+
+
+def _is_full(claim: Claim, source: str, translation: str, pairs: list[tuple[Span, Span]]) -> bool:
+    """Whether the sentence that should hold a lost claim is as long as if it did."""
+    if claim.name in _PLAIN:
+        return False
+    return any(
+        sum(map(str.isalnum, translation[han[0] : han[1]]))
+        >= _FULL * len(_WORD.findall(source[start:end]))
+        for (start, end), han in pairs
+        if start <= claim.span[0] < end
+    )
 
 
 def _is_inside(claim: Claim, terms: Iterable[Term], translation: str) -> bool:
