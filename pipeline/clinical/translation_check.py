@@ -281,7 +281,7 @@ def _calls_abnormal(said: Sequence[Claim], told: list[Claim], source: str) -> bo
         return general == {"absent"}
     if "abnormal" in source.lower():
         return False
-    return all(claim.status == "absent" or claim.name == CLEAR for claim in said)
+    return bool(said) and all(claim.status == "absent" or claim.name == CLEAR for claim in said)
 
 
 def _lost_normality(source: str, translation: str) -> bool:
