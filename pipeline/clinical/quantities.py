@@ -76,16 +76,18 @@ class Quantities:
 
 def quantities(text: str) -> Quantities:
     """The numbers of an English or Chinese text; of other languages those in digits."""
+    said: set[Quantity] = set()
+    counted: set[Quantity] = set()
     lowered = text.lower()
     if any([mark in lowered for mark in _SPECIAL]):
-        lowered = _BELOW_ONE.sub("1 cm", _NO_NUMBER.sub(" ", lowered))
+        lowered = _NO_NUMBER.sub(" ", lowered)
+        if _BELOW_ONE.search(lowered):
+            counted.add(("length", 10.0))  # 不足1厘米, or left out
     spelled = any([word in lowered for word in _VALUES])
     if spelled:
         lowered = _WORD_UNIT.sub(lambda word: str(_VALUES[word[0]]), lowered)
     if not lowered.isascii():
         lowered = _HAN_UNIT.sub(_digits, lowered)
-    said: set[Quantity] = set()
-    counted: set[Quantity] = set()
     if _DIGIT.search(lowered):
         said.update(_in_digits(lowered))
         counted.update(_inside_ranges(lowered))

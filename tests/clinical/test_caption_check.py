@@ -29,7 +29,9 @@ def test_a_good_caption_passes_without_a_flag() -> None:
     assert not found.flags
 
 
-@pytest.mark.parametrize("name", ["caption_pairs.psv", "caption_pairs_unseen.psv"])
+@pytest.mark.parametrize(
+    "name", ["caption_pairs.psv", "caption_pairs_unseen.psv", "caption_pairs_free.psv"]
+)
 def test_nine_in_ten_of_the_wrong_are_caught_and_hardly_any_right_ones_rejected(name: str) -> None:
     found = pairs(name)
     assert len(found) >= 40
