@@ -60,7 +60,7 @@ imports: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache
 
 tests: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -m "not heavy"
+	$(BIN)/python -m pytest -q -m "not heavy" -n auto --maxprocesses 4 --dist loadfile
 
 docs-check: $(VENV)/.dev
 	$(BIN)/python docs/make_cli.py --check
