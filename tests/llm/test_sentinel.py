@@ -261,7 +261,7 @@ async def ask_batch(folder: Path, seen: Seen, config: dict[str, Any]) -> None:
         f"x{SENTINEL}y".encode("utf-16-le"),
         SENTINEL.encode().hex().encode(),
         *[base64.b64encode(b"a" * n + SENTINEL.encode() + b"bcd") for n in range(7)],
-        gzip.compress(SENTINEL.encode()),
+        gzip.compress(SENTINEL.encode(), mtime=0),
         ANSWER_SENTINEL.replace(" ", "%20").encode(),
         b"zebrafinch and the rest elsewhere",
     ],
